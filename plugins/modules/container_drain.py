@@ -1,0 +1,199 @@
+#!/usr/bin/python
+# Copyright: the cutover.django_q maintainers
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Stops containers by asking, and never by force."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_drain
+short_description: Stops containers by asking, and never by force
+version_added: 0.1.0
+description:
+  - Sends SIGTERM to the process that understands it and waits until the container has ended. It
+    never sends SIGKILL, so that a task that runs is not lost.
+  - The process is the container's first one, unless that is a shell or C(dumb-init), which do not
+    forward the signal in a way that Celery and Django-Q survive; then it is the process below it.
+  - An exit status other than 0 is a failure, because tasks may have been lost.
+options:
+  containers:
+    description: The containers' ids or names.
+    type: list
+    elements: str
+    required: true
+  timeout:
+    description: Seconds to wait for all of them. Past it the task fails and they go on running.
+    type: int
+    default: 600
+  remove:
+    description: Remove each container after it ended with status 0.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Nothing is stopped; V(changed) tells what would be.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+author:
+  - The cutover.django_q maintainers
+"""
+
+EXAMPLES = r"""
+- name: Let the workers finish and stop them
+  cutover.django_q.container_drain:
+    containers: [air_risk-celery_worker-1]
+    timeout: 3900
+"""
+
+RETURN = r"""
+containers:
+  description: For each container how it ended.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - {name: air_risk-celery_worker-1, exit_code: 0, seconds: 3.4, was_running: true}
+"""
+
+import os
+import signal
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
+    DockerError,
+    inspect_containers,
+    run,
+)
+
+# First processes that do not hand SIGTERM to the one process that drains on it.
+NO_FORWARDERS = {"sh", "dash", "bash", "ash", "busybox", "dumb-init"}
+POLL_SECONDS = 0.2
+
+
+def command_line(pid: int) -> list[str]:
+    """A process's arguments; empty when it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as stream:
+            return [part.decode(errors="replace") for part in stream.read().split(b"\0") if part]
+    except OSError:
+        return []
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process, oldest first."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as stream:
+            return [int(item) for item in stream.read().split()]
+    except OSError:
+        return []
+
+
+def receiver(pid: int) -> int:
+    """The process that SIGTERM is meant for: the first below shells and dumb-init."""
+    seen = pid
+    while True:
+        arguments = command_line(seen)
+        below = children(seen)
+        if not arguments or os.path.basename(arguments[0]) not in NO_FORWARDERS or not below:
+            return seen
+        seen = below[0]
+
+
+def ask_to_end(inspected: dict[str, Any]) -> None:
+    """Send SIGTERM once.
+
+    Raises:
+        DockerError: Docker refused.
+    """
+    pid = inspected["State"]["Pid"]
+    target = receiver(pid)
+    if target == pid:
+        # Docker then knows that it was stopped on purpose and does not restart it.
+        run(["docker", "kill", "--signal", "TERM", inspected["Id"]], timeout=30)
+        return
+    run(["docker", "update", "--restart", "no", inspected["Id"]], timeout=30)
+    try:
+        os.kill(target, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # It ended in this very moment; the wait that follows sees how.
+
+
+def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
+    """Ask the running ones among the containers to end, and wait.
+
+    Returns:
+        For each container {id, name, was_running, exit_code, seconds}.
+
+    Raises:
+        DockerError: one did not end in time, or with another status than 0.
+    """
+    start = time.monotonic()
+    results = {}
+    for inspected in inspect_containers(ids):
+        running = inspected["State"]["Running"]
+        if running:
+            ask_to_end(inspected)
+        results[inspected["Id"]] = {
+            "id": inspected["Id"],
+            "name": inspected["Name"].lstrip("/"),
+            "was_running": running,
+            "exit_code": None,
+            "seconds": 0.0,
+        }
+    waiting = set(results)
+    while waiting:
+        for inspected in inspect_containers(sorted(waiting)):
+            if not inspected["State"]["Running"]:
+                entry = results[inspected["Id"]]
+                entry["exit_code"] = inspected["State"]["ExitCode"]
+                entry["seconds"] = round(time.monotonic() - start, 2)
+                waiting.discard(inspected["Id"])
+        if waiting and time.monotonic() - start > timeout:
+            names = ", ".join(results[item]["name"] for item in sorted(waiting))
+            raise DockerError(
+                f"{names} did not end within {timeout:g} s after SIGTERM. Nothing was killed: "
+                "a task may still run there. Wait for it, or raise the timeout, and run again."
+            )
+        if waiting:
+            time.sleep(POLL_SECONDS)
+    bad = [entry for entry in results.values() if entry["was_running"] and entry["exit_code"] != 0]
+    if bad:
+        raise DockerError(
+            "; ".join(f"{entry['name']} ended with status {entry['exit_code']}" for entry in bad)
+            + "; expected 0. A task that ran there may be lost: look at `docker logs`."
+        )
+    return list(results.values())
+
+
+def main() -> None:
+    """Stop the containers."""
+    module = AnsibleModule(
+        argument_spec={
+            "containers": {"type": "list", "elements": "str", "required": True},
+            "timeout": {"type": "int", "default": 600},
+            "remove": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    ids, remove = module.params["containers"], module.params["remove"]
+    try:
+        if module.check_mode:
+            found = inspect_containers(ids)
+            running = any(item["State"]["Running"] for item in found)
+            module.exit_json(changed=running or (remove and bool(found)), containers=[])
+        results = drain(ids, module.params["timeout"])
+        if remove and ids:
+            run(["docker", "rm", *ids], timeout=60)
+    except DockerError as error:
+        module.fail_json(msg=str(error))
+    changed = (remove and bool(ids)) or any(entry["was_running"] for entry in results)
+    module.exit_json(changed=changed, containers=results)
+
+
+if __name__ == "__main__":
+    main()
