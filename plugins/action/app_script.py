@@ -14,6 +14,9 @@ from ansible.plugins.action import ActionBase
 SCRIPTS = os.path.join(os.path.dirname(os.path.dirname(__file__)), "module_utils", "app")
 
 
+PACKAGE = "ansible_collections.cutover.django_q.plugins.module_utils.app"
+
+
 def reads_only(source: str) -> bool:
     """Whether a script declares, by `READS_ONLY = True` at its top level, that it changes nothing."""
     for node in ast.parse(source).body:
@@ -24,6 +27,39 @@ def reads_only(source: str) -> bool:
         ):
             return node.value.value is True
     return False
+
+
+def siblings(source: str) -> list[str]:
+    """The names of the other scripts that a script imports, in order."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == PACKAGE:
+                names += [alias.name for alias in node.names]
+            elif node.module.startswith(PACKAGE + "."):
+                names.append(node.module[len(PACKAGE) + 1 :])
+    return names
+
+
+def sources_of(name: str) -> list[list[str]]:
+    """A script and those it imports as [[name, text], …], each after those that it needs.
+
+    Raises:
+        OSError: one of them is not there.
+    """
+    ordered: list[list[str]] = []
+
+    def add(wanted: str) -> None:
+        if any(wanted == known for known, _text in ordered):
+            return
+        with open(os.path.join(SCRIPTS, wanted + ".py"), encoding="utf-8") as stream:
+            text = stream.read()
+        for sibling in siblings(text):
+            add(sibling)
+        ordered.append([wanted, text])
+
+    add(name)
+    return ordered
 
 
 class ActionModule(ActionBase):
@@ -46,12 +82,12 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(
                 f"app_script: there is no script {name!r}; expected one of: {', '.join(known)}."
             )
-        with open(path, encoding="utf-8") as stream:
-            source = stream.read()
-        if self._task.check_mode and not reads_only(source):
-            return {"skipped": True, "changed": False, "msg": f"{name} changes data: not run in check mode."}
+        sources = sources_of(name)
+        if self._task.check_mode and not reads_only(sources[-1][1]):
+            message = f"{name} changes data: not run in check mode."
+            return {"skipped": True, "changed": False, "msg": message}
         return self._execute_module(
             module_name="cutover.django_q.app_script",
-            module_args={**arguments, "source": source},
+            module_args={**arguments, "sources": sources},
             task_vars=task_vars,
         )

@@ -74,9 +74,10 @@ options:
     description: Seconds after which the script is given up.
     type: int
     default: 120
-  source:
-    description: The script's text. The action plugin sets it.
-    type: str
+  sources:
+    description: The texts of the script and of those it imports. The action plugin sets it.
+    type: list
+    elements: list
 attributes:
   check_mode:
     description: Scripts that declare themselves as only reading run; others are skipped.
@@ -132,54 +133,61 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
     run,
 )
 
-# What follows the script's text. It keeps standard output for the result alone (what the
+PACKAGE = "ansible_collections.cutover.django_q.plugins.module_utils.app"
+
+# The program around the scripts. It keeps standard output for the result alone (what the
 # application prints goes to standard error) and ends by itself when the time is over: ending the
 # client would leave the process in the container running.
 DOOR = r'''
+import json, os, re, signal, sys, types
 
-def __cutover_door(arguments, settings_module, timeout):
-    import json, os, re, signal, sys
+sources, arguments, settings_module, timeout = json.loads(DOCUMENT)
+signal.alarm(timeout)
+sys.argv = ["manage.py"]
+sys.path.insert(0, os.getcwd())
+out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+parts = PACKAGE.split(".")
+for end in range(1, len(parts) + 1):
+    package = types.ModuleType(".".join(parts[:end]))
+    package.__path__ = []
+    sys.modules[package.__name__] = package
+for name, text in sources:
+    script = types.ModuleType(PACKAGE + "." + name)
+    sys.modules[script.__name__] = script
+    setattr(sys.modules[PACKAGE], name, script)
+    exec(compile(text, name + ".py", "exec"), script.__dict__)
 
-    sys.argv = ["manage.py"]
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    signal.alarm(timeout)
-    sys.path.insert(0, os.getcwd())
-    settings_module = settings_module or os.environ.get("DJANGO_SETTINGS_MODULE")
-    if not settings_module:
-        try:
-            with open("manage.py", encoding="utf-8") as stream:
-                found = re.search(
-                    r"DJANGO_SETTINGS_MODULE[\"']\s*,\s*[\"']([\w.]+)", stream.read()
-                )
-        except OSError:
-            found = None
-        if not found:
-            raise SystemExit(
-                "Django's settings module is not known: neither DJANGO_SETTINGS_MODULE nor a "
-                "manage.py in %s names it. Set deployment_settings_module." % os.getcwd()
-            )
-        settings_module = found.group(1)
-    os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
-    import django
+settings_module = settings_module or os.environ.get("DJANGO_SETTINGS_MODULE")
+if not settings_module and os.path.isfile("manage.py"):
+    with open("manage.py", encoding="utf-8") as stream:
+        found = re.search(r"DJANGO_SETTINGS_MODULE[\"']\s*,\s*[\"']([\w.]+)", stream.read())
+    settings_module = found and found.group(1)
+if not settings_module:
+    raise SystemExit(
+        "Django's settings module is not known: neither DJANGO_SETTINGS_MODULE nor a manage.py "
+        "in " + os.getcwd() + " names it. Set deployment_settings_module."
+    )
+os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
+import django
 
-    django.setup()
-    result = run(arguments)
-    json.dump(result, out, default=str)
-    out.flush()
-
-
+django.setup()
+json.dump(script.run(arguments), out, default=str)
+out.flush()
 '''
 
 
-def program(source: str, params: dict[str, Any], settings_module: str, timeout: int) -> str:
-    """The text that is piped to Python: the script, the door, the call."""
-    arguments = repr(json.dumps(params))
-    return (
-        f"{source}\n{DOOR}\n"
-        "import json as __cutover_json\n"
-        f"__cutover_door(__cutover_json.loads({arguments}), {settings_module!r}, {timeout:d})\n"
-    )
+def program(
+    sources: list[list[str]], params: dict[str, Any], settings_module: str, timeout: int
+) -> str:
+    """The text that is piped to Python.
+
+    Args:
+        sources: [[name, text], …] of the scripts; the last one's `run` is called.
+        timeout: seconds after which it ends by SIGALRM.
+    """
+    document = json.dumps([sources, params, settings_module, timeout])
+    return f"PACKAGE = {PACKAGE!r}\nDOCUMENT = {document!r}\n{DOOR}"
 
 
 def override_for(
@@ -283,7 +291,7 @@ def call(module: AnsibleModule) -> dict[str, Any]:
     params = module.params
     project = project_of(params)
     text = program(
-        params["source"], params["params"], params["settings_module"], params["timeout"]
+        params["sources"], params["params"], params["settings_module"], params["timeout"]
     )
     with tempfile.TemporaryDirectory(prefix="cutover-") as folder:
         command = command_for(project, params, folder)
@@ -316,11 +324,11 @@ def main() -> None:
             "python": {"type": "str", "default": "python"},
             "settings_module": {"type": "str", "default": ""},
             "timeout": {"type": "int", "default": 120},
-            "source": {"type": "str"},
+            "sources": {"type": "list", "elements": "list"},
         },
         supports_check_mode=True,
     )
-    if not module.params["source"]:
+    if not module.params["sources"]:
         module.fail_json(msg="app_script needs its action plugin: call it as a task's action.")
     try:
         module.exit_json(**call(module))
