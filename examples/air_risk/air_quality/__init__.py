@@ -1,0 +1,1 @@
+"""Stations, their measurements and the rasters made from them."""

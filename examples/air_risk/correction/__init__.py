@@ -1,0 +1,1 @@
+"""Linear corrections that are trained for each station."""

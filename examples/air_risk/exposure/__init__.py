@@ -1,0 +1,1 @@
+"""How many people breathe what: estimates for each district, and hotspots."""

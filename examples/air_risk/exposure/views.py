@@ -1,0 +1,20 @@
+"""Asking for a new estimate."""
+
+from django.http import HttpRequest, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+from django_q.tasks import async_task
+
+from air_quality.models import District
+
+
+@csrf_exempt  # called by the map's server: no cookie, no session, nothing to forge
+@require_POST
+def recalculate(request: HttpRequest, district_id: int) -> JsonResponse:
+    """Enqueue the estimate of a district on Django-Q; `?uid=` names the run."""
+    district = get_object_or_404(District, pk=district_id)
+    task_id = async_task(
+        "exposure.jobs.recalculate_district", district.pk, uid=request.GET.get("uid")
+    )
+    return JsonResponse({"district": district.name, "id": task_id}, status=202)

@@ -1,0 +1,1 @@
+"""A record of every execution of a task, whatever engine ran it."""

@@ -1,0 +1,1 @@
+"""Reports over days and weeks."""

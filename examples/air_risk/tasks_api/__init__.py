@@ -1,0 +1,1 @@
+"""The address at which other programs submit tasks."""

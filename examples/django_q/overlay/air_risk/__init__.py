@@ -1,0 +1,1 @@
+"""air_risk: air quality, its correction, exposure and reports."""

@@ -1,0 +1,65 @@
+"""From a submission to a row of Django-Q's queue."""
+
+from django.db import DatabaseError
+
+from air_quality.tasks import (
+    cleanup_old_rasters,
+    process_data,
+    run_daily_ingestion_pipeline,
+    test_task,
+)
+from air_risk import queue
+from correction.tasks import retrain_all_models, train_correction_model
+from exposure.tasks import calculate_district_exposure, detect_hotspots
+from reports.tasks import generate_report, generate_scheduled_reports
+from tasks_api.submission import Submission
+
+QUEUES = ("gis", "default")
+
+# The queue of each task that does not use the default one.
+OWN_QUEUES = {
+    "air_quality.tasks.run_daily_ingestion_pipeline": "gis",
+    "air_quality.tasks.process_data": "gis",
+    "correction.tasks.retrain_all_models": "gis",
+    "correction.tasks.train_correction_model": "gis",
+    "exposure.tasks.calculate_district_exposure": "gis",
+}
+
+# What may be submitted from outside, by name.
+TASKS = {
+    "air_quality.tasks.run_daily_ingestion_pipeline": run_daily_ingestion_pipeline,
+    "air_quality.tasks.cleanup_old_rasters": cleanup_old_rasters,
+    "air_quality.tasks.process_data": process_data,
+    "air_quality.tasks.test_task": test_task,
+    "correction.tasks.retrain_all_models": retrain_all_models,
+    "correction.tasks.train_correction_model": train_correction_model,
+    "exposure.tasks.calculate_district_exposure": calculate_district_exposure,
+    "exposure.tasks.detect_hotspots": detect_hotspots,
+    "reports.tasks.generate_scheduled_reports": generate_scheduled_reports,
+    "reports.tasks.generate_report": generate_report,
+}
+
+
+class BrokerUnavailable(RuntimeError):
+    """The broker did not confirm the message."""
+
+
+def enqueue(submission: Submission) -> str:
+    """Hand a submission to Django-Q.
+
+    Returns:
+        Django-Q's id of the task, once its row is committed.
+
+    Raises:
+        BrokerUnavailable: PostgreSQL cannot be reached or refused.
+    """
+    try:
+        return queue.enqueue(
+            submission.task,
+            *submission.args,
+            queue=submission.queue or OWN_QUEUES.get(submission.task, queue.DEFAULT),
+            countdown=submission.countdown,
+            kwargs={"uid": submission.uid, "seconds": submission.seconds},
+        )
+    except DatabaseError as error:
+        raise BrokerUnavailable(str(error)) from error

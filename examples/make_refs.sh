@@ -1,0 +1,146 @@
+#!/bin/sh
+# make_refs.sh DEST.git: a bare repository of the sample application, for demo and tests.
+#
+# The branch `main` and the tag `celery` are examples/air_risk as it stands here. `django-q`
+# is the same with examples/django_q laid over it. The other tags are `django-q` with one
+# thing changed or broken, each by one function below. Commits are deterministic: the same
+# files give the same ids, whoever runs this, wherever. Running it again brings DEST.git up
+# to date.
+set -eu
+
+if [ $# -ne 1 ]; then
+    echo "usage: $0 DEST.git" >&2
+    exit 2
+fi
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+dest=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+umask 022
+
+# nothing of the caller's own configuration, hooks or templates may reach the commits
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE || true
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_TEMPLATE_DIR=''
+export GIT_AUTHOR_NAME='air_risk' GIT_AUTHOR_EMAIL='air_risk@example.org'
+export GIT_COMMITTER_NAME='air_risk' GIT_COMMITTER_EMAIL='air_risk@example.org'
+
+tree=$work/tree
+
+# commit TAG DATE MESSAGE: everything in the tree, tagged
+commit() {
+    GIT_AUTHOR_DATE=$2 GIT_COMMITTER_DATE=$2
+    export GIT_AUTHOR_DATE GIT_COMMITTER_DATE
+    git -C "$tree" add --all
+    git -C "$tree" commit --quiet --message "$3"
+    git -C "$tree" tag "$1"
+}
+
+# variant TAG FUNCTION MESSAGE: `django-q` as FUNCTION changes it, which must change something
+variant() {
+    git -C "$tree" checkout --quiet --detach django-q
+    (cd "$tree" && "$2")
+    commit "$1" '2026-03-01T09:00:00+0000' "$3"
+}
+
+# edit FILE SED-EXPRESSION
+edit() {
+    sed "$2" "$1" >"$work/edited"
+    if cmp -s "$1" "$work/edited"; then
+        echo "make_refs.sh: the edit of $1 finds nothing to change any more: $2" >&2
+        exit 1
+    fi
+    cat "$work/edited" >"$1"
+}
+
+drop_celery_services() {
+    # each service with its blank line before it, then web's dependency and its comment
+    edit docker-compose.yml '
+        /^  # --- background work: Celery/,/^  # --- background work: Django-Q/ {
+            /^  # --- background work: Django-Q/!d
+        }'
+    edit docker-compose.yml '/a page that starts a calculation/,/condition: service_started/d'
+}
+
+no_setup_schedules() {
+    rm air_quality/management/commands/setup_schedules.py
+}
+
+bad_schedule() {
+    edit air_risk/schedules.py 's/retrain_all_models/retrain_every_model/'
+}
+
+bad_migration() {
+    cat >reports/migrations/0003_report_author.py <<'PYTHON'
+"""Succeeds."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("reports", "0002_report_written_at")]
+    operations = [migrations.AddField("report", "author", models.TextField(null=True))]
+PYTHON
+    cat >reports/migrations/0004_reader.py <<'PYTHON'
+"""Fails in the database only: there is a table of this name already."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("reports", "0003_report_author")]
+    operations = [
+        migrations.CreateModel(
+            "Reader",
+            [("id", models.BigAutoField(primary_key=True))],
+            options={"db_table": "ledger_execution"},
+        )
+    ]
+PYTHON
+}
+
+bad_web() {
+    edit air_risk/health.py 's/return JsonResponse({"status": "ok"})/return JsonResponse({"status": "ill"}, status=500)/'
+}
+
+bad_setup() {
+    # after every check has passed and `--check` has returned: only a real run fails
+    edit air_quality/management/commands/setup_schedules.py \
+        's/^\( *\)repeats = PARKED if .*/\1raise CommandError("setup_schedules fails on purpose.")/'
+}
+
+bad_qcluster() {
+    printf '\nimport sys\n\nif "qcluster" in sys.argv:\n    raise SystemExit("qcluster ends on purpose.")\n' \
+        >>air_risk/settings.py
+}
+
+deaf_qcluster() {
+    printf '\nimport sys\n\nif "qcluster" in sys.argv:\n    Q_CLUSTER["cluster_name"] = "nobody"\n' \
+        >>air_risk/settings.py
+}
+
+mkdir "$tree"
+cp -R "$here/air_risk/." "$tree/"
+rm -f "$tree/.env"
+git -C "$tree" init --quiet --initial-branch=main
+commit celery '2026-01-05T09:00:00+0000' 'air_risk on Celery and Django-Q'
+
+git -C "$tree" checkout --quiet --detach
+cp -R "$here/django_q/overlay/." "$tree/"
+while read -r path; do
+    rm "$tree/$path"
+done <"$here/django_q/removed.txt"
+commit django-q '2026-02-02T09:00:00+0000' 'air_risk on Django-Q alone'
+
+variant django-q-dropped drop_celery_services 'Drop the celery services'
+variant no-setup-schedules no_setup_schedules 'Remove setup_schedules'
+variant bad-schedule bad_schedule 'Schedule a function that does not exist'
+variant bad-migration bad_migration 'Add a migration that fails halfway'
+variant bad-web bad_web 'Never be healthy'
+variant bad-setup bad_setup 'Fail in setup_schedules'
+variant bad-qcluster bad_qcluster 'Let qcluster end at once'
+variant deaf-qcluster deaf_qcluster 'Let qcluster serve a queue that nobody uses'
+
+git init --quiet --bare --initial-branch=main "$dest"
+git -C "$tree" push --quiet --force --prune "$(CDPATH='' cd -- "$dest" && pwd)" \
+    'refs/heads/main:refs/heads/main' 'refs/tags/*:refs/tags/*'
