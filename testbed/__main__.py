@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbed import engine, venv
+from testbed import engine, images, venv
 from testbed.console import TestbedError, fail, say
 
 
@@ -19,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "setup":
             venv.ensure()
             engine.ensure()
+            for name in (*images.STANDARD, images.HOST):
+                images.ensure(name)
             say("set up")
     except TestbedError as error:
         return fail(error)
