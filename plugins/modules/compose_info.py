@@ -51,6 +51,11 @@ services:
       image: air_risk:local
       build: true
       containers: []
+containers:
+  description: All containers of the project, those of services that are in none of the files too.
+  type: list
+  elements: dict
+  returned: always
 orphans:
   description: Containers of the project whose service is in none of the files.
   type: list
@@ -138,6 +143,7 @@ def main() -> None:
         project_name=project.name,
         config_sha=hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         services=services,
+        containers=containers,
         orphans=orphans,
     )
 

@@ -104,21 +104,30 @@ def receiver(pid: int) -> int:
         seen = below[0]
 
 
-def ask_to_end(inspected: dict[str, Any]) -> None:
-    """Send SIGTERM once.
+def set_restart_policy(container: str, policy: dict[str, Any]) -> None:
+    """Give a container a restart policy, {Name, MaximumRetryCount} as Docker tells it.
 
     Raises:
         DockerError: Docker refused.
     """
-    pid = inspected["State"]["Pid"]
-    target = receiver(pid)
-    if target == pid:
-        # Docker then knows that it was stopped on purpose and does not restart it.
-        run(["docker", "kill", "--signal", "TERM", inspected["Id"]], timeout=30)
-        return
-    run(["docker", "update", "--restart", "no", inspected["Id"]], timeout=30)
+    name = policy.get("Name") or "no"
+    if name == "on-failure" and policy.get("MaximumRetryCount"):
+        name += f":{policy['MaximumRetryCount']}"
+    run(["docker", "update", "--restart", name, container], timeout=30)
+
+
+def ask_to_end(inspected: dict[str, Any]) -> None:
+    """Send SIGTERM once, to the process itself.
+
+    `docker stop` and `docker kill` would mark the container as stopped on purpose, and a worker
+    that outlives the timeout would not come back. So the policy is suspended meanwhile.
+
+    Raises:
+        DockerError: Docker refused.
+    """
+    set_restart_policy(inspected["Id"], {"Name": "no"})
     try:
-        os.kill(target, signal.SIGTERM)
+        os.kill(receiver(inspected["State"]["Pid"]), signal.SIGTERM)
     except ProcessLookupError:
         pass  # It ended in this very moment; the wait that follows sees how.
 
@@ -127,15 +136,17 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
     """Ask the running ones among the containers to end, and wait.
 
     Returns:
-        For each container {id, name, was_running, exit_code, seconds}.
+        For each container {id, name, was_running, exit_code, finished_at, seconds}.
 
     Raises:
         DockerError: one did not end in time, or with another status than 0.
     """
     start = time.monotonic()
     results = {}
+    policies = {}
     for inspected in inspect_containers(ids):
         running = inspected["State"]["Running"]
+        policies[inspected["Id"]] = inspected["HostConfig"]["RestartPolicy"]
         if running:
             ask_to_end(inspected)
         results[inspected["Id"]] = {
@@ -143,6 +154,7 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
             "name": inspected["Name"].lstrip("/"),
             "was_running": running,
             "exit_code": None,
+            "finished_at": None,
             "seconds": 0.0,
         }
     waiting = set(results)
@@ -151,13 +163,17 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
             if not inspected["State"]["Running"]:
                 entry = results[inspected["Id"]]
                 entry["exit_code"] = inspected["State"]["ExitCode"]
+                entry["finished_at"] = inspected["State"]["FinishedAt"]
                 entry["seconds"] = round(time.monotonic() - start, 2)
                 waiting.discard(inspected["Id"])
         if waiting and time.monotonic() - start > timeout:
             names = ", ".join(results[item]["name"] for item in sorted(waiting))
+            for item in waiting:
+                set_restart_policy(item, policies[item])
             raise DockerError(
                 f"{names} did not end within {timeout:g} s after SIGTERM. Nothing was killed: "
-                "a task may still run there. Wait for it, or raise the timeout, and run again."
+                "a task may still run there, and Docker starts it again by its restart policy when "
+                "it ends. Wait for it, or raise the timeout, and run again."
             )
         if waiting:
             time.sleep(POLL_SECONDS)

@@ -26,6 +26,15 @@ options:
     description: Values to merge into the manifest. Dictionaries merge, all else is replaced.
     type: dict
     default: {}
+  missing_ok:
+    description: Where there is no manifest, return an empty one and write nothing.
+    type: bool
+    default: false
+  current:
+    description: >-
+      In check mode, the manifest as it would be by now: nothing was written. The action plugin
+      sets it.
+    type: dict
   phase:
     description: >-
       The name of the phase that starts now. The one that runs is closed with the outcome V(ok).
@@ -142,6 +151,8 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "create": {"type": "bool", "default": False},
+            "missing_ok": {"type": "bool", "default": False},
+            "current": {"type": "dict"},
             "merge": {"type": "dict", "default": {}},
             "phase": {"type": "str", "default": ""},
             "outcome": {"type": "str", "choices": ["ok", "failed", ""], "default": ""},
@@ -150,12 +161,18 @@ def main() -> None:
     )
     params = module.params
     path = params["path"]
+    before: dict[str, Any]
+    manifest: dict[str, Any]
     try:
-        if params["create"]:
+        if module.check_mode and params["current"]:
+            before = manifest = params["current"]
+        elif params["missing_ok"] and not os.path.exists(path):
+            module.exit_json(changed=False, ansible_facts={"run_record_manifest": {}})
+        elif params["create"]:
             if os.path.exists(path):
                 raise ManifestError(f"There is a manifest at {path} already; it was left alone.")
-            before: dict[str, Any] = {}
-            manifest: dict[str, Any] = {"format": FORMAT, "created": now(), "phases": []}
+            before = {}
+            manifest = {"format": FORMAT, "created": now(), "phases": []}
         else:
             before = manifest = read(path)
         manifest = merged(manifest, params["merge"])

@@ -145,7 +145,7 @@ def run(params: dict) -> dict:
                 "setup_schedules_missing",
                 f"the target has no management command {params['command']!r}",
                 "a command that makes the schedules",
-                "Add it, or name it in django_manage_setup_command.",
+                "Add it, or name it in deployment_setup_command.",
             )
         )
     result: dict = {}
@@ -160,7 +160,7 @@ def run(params: dict) -> dict:
                 "schedule_not_expressible",
                 f"the entry {item['entry']!r} of beat: {item['text']}",
                 "a schedule that Django-Q can express, for a function of the target",
-                "Change it, or accept it by name in preflight_accept_schedules.",
+                "Change it, or accept it by name in deployment_accept_schedules.",
             )
             for item in result.get("outcome", [])
             if item["action"] == "problem"
