@@ -1,33 +1,99 @@
-"""Command line: ``python3 -m testbed``."""
+"""Disposable Docker hosts with the sample application, for the demo, the tests and whoever tries."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from testbed import engine, images, venv
+from testbed import deploy, engine, golden, hosts, images, venv
 from testbed.console import TestbedError, fail, say
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command of the testbed; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="testbed", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("setup", help="virtual environment and Docker Engine")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        if options.command == "setup":
-            venv.ensure()
-            engine.ensure()
-            for name in (*images.STANDARD, images.HOST):
-                images.ensure(name)
-            say("set up")
+        return options.action(options) or 0
     except TestbedError as error:
         return fail(error)
     except KeyboardInterrupt:
         print("testbed: interrupted; run it again to go on where it stopped", file=sys.stderr)
         return 130
-    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m testbed", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action, text: str, parent=commands) -> argparse.ArgumentParser:
+        added = parent.add_parser(name, help=text, description=text)
+        added.set_defaults(action=action)
+        return added
+
+    command("setup", _setup, "make .venv, Docker Engine and base images be there")
+
+    host = commands.add_parser("host", help="bring hosts up and down").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    for name, action, text in (
+        ("up", _host_up, "create a host, or start the one there is"),
+        ("rm", _host_rm, "remove a host with everything in it"),
+        ("cut", lambda o: hosts.cut(o.name), "take a host off every network"),
+        ("join", lambda o: hosts.join(o.name), "put a host back on its network"),
+    ):
+        command(name, action, text, host).add_argument("name")
+    command("ls", lambda _: print("\n".join(hosts.names())), "list the hosts", host)
+
+    load = command("load", _load, "bring further base images into a host")
+    load.add_argument("name")
+    load.add_argument("images", nargs="+", choices=sorted(images.IMAGES))
+
+    deployment = command("deploy", _deploy, "deploy the sample application in a host")
+    deployment.add_argument("name")
+    deployment.add_argument("--ref", default="celery", help="git ref of it (default: %(default)s)")
+    deployment.add_argument("--fresh", action="store_true", help="in a new host of the name")
+
+    clean = command("clean", _clean, "remove all hosts and what new ones are copied from")
+    clean.add_argument("--images", action="store_true", help="remove the base images as well")
+    return parser
+
+
+def _setup(_: argparse.Namespace) -> None:
+    venv.ensure()
+    engine.ensure()
+    for name in (*images.STANDARD, images.HOST):
+        images.ensure(name)
+    say("set up: .venv, Docker Engine and base images are there")
+
+
+def _host_up(options: argparse.Namespace) -> None:
+    engine.ensure()
+    hosts.up(options.name)
+    say(f"the host {options.name} is up")
+
+
+def _host_rm(options: argparse.Namespace) -> None:
+    engine.ensure()
+    hosts.remove(options.name)
+
+
+def _load(options: argparse.Namespace) -> None:
+    engine.ensure()
+    golden.load(hosts.up(options.name), *options.images)
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    engine.ensure()
+    deploy.deploy(options.name, options.ref, fresh=options.fresh)
+
+
+def _clean(options: argparse.Namespace) -> None:
+    engine.ensure()
+    for name in hosts.names():
+        hosts.remove(name)
+    golden.remove_all()
+    if options.images:
+        images.remove_all()
 
 
 if __name__ == "__main__":

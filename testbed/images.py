@@ -207,3 +207,10 @@ def _debootstrap(image: Image, image_key: str) -> None:
         run_shown(f"making {image.name} from Debian's packages", command)
         run(["docker", "import", str(tar), local(f"{image.name}-plain")], timeout=600)
     _add_trust(local(f"{image.name}-plain"), image.name, image_key)
+
+
+def remove_all() -> None:
+    """Remove every image of the testbed from this machine's Docker Engine."""
+    listed = run(["docker", "images", "--quiet", f"--filter=reference={PREFIX}*"]).stdout.split()
+    if listed:
+        run(["docker", "rmi", "--force", *dict.fromkeys(listed)], timeout=120)

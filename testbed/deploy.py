@@ -1,0 +1,130 @@
+"""The sample application in a host, as its people would have deployed it: from a git checkout."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from pathlib import Path
+
+from testbed import hosts
+from testbed.console import TestbedError, run, say, wait_until
+from testbed.machine import ROOT
+
+MAKE_REFS = ROOT / "examples/make_refs.sh"
+ORIGIN = "/srv/git/air_risk.git"
+PROJECT = "/srv/air_risk"
+STATE = "/var/lib/cutover/air_risk"
+HEALTH = "http://127.0.0.1:8000/health/"
+#: Management commands that put the application's data there, in order.
+PREPARATIONS = ("migrate --noinput", "seed_periodic_tasks")
+
+
+def deploy(name: str, ref: str = "celery", *, fresh: bool = False) -> hosts.Host:
+    """Deploy a ref of the sample application and wait until it is healthy.
+
+    Doing it again on a host where the same ref is deployed only brings the stack up.
+
+    Args:
+        name: The host; brought up where it is not.
+        ref: A branch or tag of the application's repository.
+        fresh: Start from a new host in any case.
+
+    Returns:
+        The host.
+
+    Raises:
+        TestbedError: Something failed; or the host holds another ref, or has been migrated.
+    """
+    if fresh:
+        hosts.remove(name)
+    host = hosts.up(name)
+    _bring_repository(host)
+    _check_out(host, ref)
+    _write_env(host)
+    if not host.works("test", "-e", f"{PROJECT}/.git/testbed-deployed"):
+        host.run_shown("building the application's image", *_compose(host, "build", "--quiet"))
+        host.run_shown("starting its database and broker", *_up(host, "db", "redis"))
+        for preparation in PREPARATIONS:
+            say(f"python manage.py {preparation}")
+            one_off = ("run", "--rm", "--no-deps", "web", "python", "manage.py")
+            host.run(*_compose(host, *one_off, *preparation.split()))
+    host.run_shown("starting the stack", *_up(host))
+    wait_until(
+        "web to be healthy", lambda: host.works("curl", "-fsS", HEALTH), timeout=60, interval=0.2
+    )
+    _prove_no_restarts(host)
+    host.run("touch", f"{PROJECT}/.git/testbed-deployed")
+    say(f"{name}: air_risk ({ref}) answers on {HEALTH} inside")
+    return host
+
+
+def _compose(host: hosts.Host, *arguments: str) -> tuple[str, ...]:
+    return host.compose(PROJECT, *arguments)
+
+
+def _up(host: hosts.Host, *services: str) -> tuple[str, ...]:
+    options = ("--detach", "--no-build", "--wait", "--wait-timeout", "180")
+    return _compose(host, "up", *options, *services)
+
+
+def _bring_repository(host: hosts.Host) -> None:
+    """Put the application's bare repository into the host, where its origin is."""
+    if not MAKE_REFS.is_file():
+        raise TestbedError(f"{MAKE_REFS.relative_to(ROOT)} is missing: no application to deploy")
+    with tempfile.TemporaryDirectory() as scratch:
+        bare = Path(scratch) / "air_risk.git"
+        run(["sh", str(MAKE_REFS), str(bare)], timeout=120)
+        host.run("mkdir", "-p", "/srv/git")
+        host.run("rm", "-rf", f"{ORIGIN}.new")
+        run(["docker", "cp", "--quiet", str(bare), f"{host.name}:{ORIGIN}.new"])
+    host.run("sh", "-c", f"rm -rf {ORIGIN} && mv {ORIGIN}.new {ORIGIN}")
+
+
+def _check_out(host: hosts.Host, ref: str) -> None:
+    if host.works("test", "-e", STATE):
+        raise TestbedError(
+            f"{host.name} has been migrated, or is being; deploy --fresh starts from a new host"
+        )
+    if not host.works("test", "-e", f"{PROJECT}/.git/HEAD"):
+        host.run("rm", "-rf", PROJECT, f"{PROJECT}.new")
+        host.run("git", "clone", "--quiet", ORIGIN, f"{PROJECT}.new")
+        wanted, found = _commit(host, ref, f"{PROJECT}.new"), _commit(host, "HEAD", f"{PROJECT}.new")
+        if wanted != found:
+            host.run("git", "-C", f"{PROJECT}.new", "checkout", "--quiet", ref)
+        host.run("mv", f"{PROJECT}.new", PROJECT)
+    elif not host.works("test", "-e", f"{PROJECT}/.git/testbed-deployed"):
+        host.run("git", "-C", PROJECT, "fetch", "--quiet", "--tags", "--force")
+        host.run("git", "-C", PROJECT, "checkout", "--quiet", "--force", ref)
+    elif _commit(host, "HEAD", PROJECT) != _commit(host, ref, ORIGIN):
+        raise TestbedError(
+            f"{host.name} holds another state than {ref}; deploy --fresh starts from a new host"
+        )
+
+
+def _commit(host: hosts.Host, ref: str, repository: str) -> str:
+    return host.run("git", "-C", repository, "rev-parse", "--verify", f"{ref}^{{commit}}")
+
+
+def _write_env(host: hosts.Host) -> None:
+    """Make `.env` from the example, with secrets of its own."""
+    if host.works("test", "-e", f"{PROJECT}/.env"):
+        return
+    lines = []
+    for line in host.run("cat", f"{PROJECT}/.env.example").splitlines():
+        name, separator, value = line.partition("=")
+        if separator and value == "change-me":
+            value = secrets.token_urlsafe(32)
+        lines.append(f"{name}{separator}{value}")
+    text = "\n".join(lines) + "\n"
+    write = f"umask 077 && cat > {PROJECT}/.env.new && mv {PROJECT}/.env.new {PROJECT}/.env"
+    host.run("sh", "-c", write, stdin=text)
+
+
+def _prove_no_restarts(host: hosts.Host) -> None:
+    """`up --wait` calls a container healthy that dies and comes back again and again."""
+    template = "{{.Name}} {{.State.Status}} {{.RestartCount}}"
+    ids = host.run(*_compose(host, "ps", "--all", "--quiet")).split()
+    states = host.run("docker", "inspect", "--format", template, *ids).splitlines()
+    bad = [line for line in states if line.split()[1:] != ["running", "0"]]
+    if bad:
+        raise TestbedError(f"not running, or restarted: {'; '.join(bad)}")

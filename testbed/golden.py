@@ -1,0 +1,156 @@
+"""Golden volumes: a Docker Engine's data folder, ready-made, that new hosts get a copy of.
+
+Loading images into a host takes half a minute, copying a volume a few seconds. There are two,
+the second made from the first: one with the base images, one whose build cache has the layers
+of the sample application's requirements as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
+
+from testbed import hosts, images
+from testbed.console import TestbedError, only_one, run, say, wait_until
+from testbed.machine import ROOT
+
+EXAMPLES = ROOT / "examples"
+BUILDER = "cutover-golden-builder"
+LABEL = "cutover.testbed=golden"
+#: Folders whose Dockerfile and requirements are built, the first laid under the second.
+APPLICATIONS = (("air_risk",), ("air_risk", "django_q/overlay"))
+
+
+def ensure() -> str:
+    """Make the golden volume be there; returns its name.
+
+    Raises:
+        TestbedError: An image could not be made or the application's requirements not installed.
+    """
+    base_key = hashlib.sha256(
+        "\n".join(images.key(name) for name in (*images.STANDARD, images.HOST)).encode()
+    ).hexdigest()
+    base = f"cutover-golden-base-{base_key[:16]}"
+    full_key = hashlib.sha256("\n".join([base_key, *_requirements()]).encode()).hexdigest()
+    full = f"cutover-golden-app-{full_key[:16]}"
+    wanted = full if (EXAMPLES / "air_risk/Dockerfile").is_file() else base
+    if _complete(wanted):
+        return wanted
+    with only_one("golden"):
+        if not _complete(base):
+            _make(base, None, _load_images)
+        if wanted == full and not _complete(full):
+            _make(full, base, _build_applications)
+        _remove_others({base, full})
+    return wanted
+
+
+def copy_volume(source: str, target: str) -> None:
+    """Copy one volume's files, with all that an overlay file system needs, into another."""
+    command = ["docker", "run", "--rm", "--privileged", "--network=none", "--entrypoint=cp"]
+    command += [f"--volume={source}:/from:ro", f"--volume={target}:/to"]
+    run([*command, images.ensure(images.HOST), "-a", "/from/.", "/to/"], timeout=600)
+
+
+def remove_all() -> None:
+    """Remove every golden volume."""
+    run(["docker", "rm", "--force", "--volumes", BUILDER], check=False, timeout=120)
+    _remove_others(set())
+
+
+def _complete(volume: str) -> bool:
+    """A volume's name is its content; a second, empty volume says that it is whole."""
+    command = ["docker", "volume", "inspect", volume, f"{volume}-whole"]
+    return run(command, check=False).returncode == 0
+
+
+def _make(volume: str, source: str | None, fill) -> None:
+    say(f"making {volume}, from which new hosts are copied")
+    run(["docker", "rm", "--force", "--volumes", BUILDER], check=False, timeout=120)
+    run(["docker", "volume", "rm", "--force", volume], timeout=120)
+    run(["docker", "volume", "create", "--label", LABEL, volume])
+    if source:
+        copy_volume(source, volume)
+    hosts.ensure_network()
+    run(hosts.create_command(BUILDER, {"/var/lib/docker": volume}), timeout=120)
+    builder = hosts.Host(BUILDER)
+    wait_until(
+        f"the Docker Engine of {BUILDER}",
+        lambda: builder.works("docker", "info"),
+        timeout=hosts.READY_SECONDS,
+    )
+    fill(builder)
+    # An orderly end, so that what is copied is a folder at rest.
+    run(["docker", "stop", "--time", "60", BUILDER], timeout=120)
+    run(["docker", "rm", "--volumes", BUILDER], timeout=120)
+    run(["docker", "volume", "create", "--label", LABEL, f"{volume}-whole"])
+
+
+def _load_images(builder: hosts.Host) -> None:
+    for name in images.STANDARD:
+        images.ensure(name)
+    load(builder, *images.STANDARD)
+
+
+def load(host: hosts.Host, *names: str) -> None:
+    """Bring images of the testbed into a host, there under their plain names.
+
+    Args:
+        host: The host.
+        names: Keys of `images.IMAGES`; made first where they are missing.
+    """
+    tags = [images.ensure(name) for name in names]
+    say(f"loading {', '.join(names)} into {host.name}")
+    with tempfile.TemporaryFile() as errors:
+        save = subprocess.Popen(["docker", "save", *tags], stdout=subprocess.PIPE, stderr=errors)
+        taken = subprocess.run(
+            ["docker", "exec", "-i", host.name, "docker", "load", "--quiet"],
+            stdin=save.stdout,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            timeout=600,
+            check=False,
+        )
+        if save.wait(60) or taken.returncode:
+            errors.seek(0)
+            raise TestbedError(f"cannot load images into {host.name}: {errors.read().decode()}")
+    for name, tag in zip(names, tags, strict=True):
+        host.run("docker", "tag", tag, name)
+        host.run("docker", "rmi", tag)
+
+
+def _build_applications(builder: hosts.Host) -> None:
+    """Fill the build cache with the requirements of both states of the application."""
+    for layers in APPLICATIONS:
+        tag = f"warm:{len(layers)}"
+        with tempfile.TemporaryDirectory() as scratch:
+            context = Path(scratch) / "app"
+            for layer in layers:
+                run(["cp", "-R", f"{EXAMPLES / layer}/.", str(context)])
+            builder.run("rm", "-rf", "/root/app")
+            run(["docker", "cp", "--quiet", str(context), f"{BUILDER}:/root/app"])
+        title = f"installing the requirements of the sample application ({' + '.join(layers)})"
+        builder.run_shown(title, "docker", "build", "--progress=plain", f"--tag={tag}", "/root/app")
+        builder.run("docker", "rmi", tag)
+
+
+def _requirements() -> list[str]:
+    files = []
+    for layer in ("air_risk", "django_q/overlay"):
+        folder = EXAMPLES / layer
+        files += [folder / "Dockerfile", *sorted((folder / "requirements").glob("**/*"))]
+    return [
+        f"{path.relative_to(EXAMPLES)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in files
+        if path.is_file()
+    ]
+
+
+def _remove_others(kept: set[str]) -> None:
+    """Remove golden volumes of earlier contents."""
+    listed = run(["docker", "volume", "ls", "--quiet", "--filter", f"label={LABEL}"]).stdout.split()
+    for volume in listed:
+        if volume.removesuffix("-whole") not in kept:
+            run(["docker", "volume", "rm", volume], check=False, timeout=120)
