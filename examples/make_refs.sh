@@ -141,6 +141,6 @@ variant bad-setup bad_setup 'Fail in setup_schedules'
 variant bad-qcluster bad_qcluster 'Let qcluster end at once'
 variant deaf-qcluster deaf_qcluster 'Let qcluster serve a queue that nobody uses'
 
-git init --quiet --bare --initial-branch=main "$dest"
+[ -d "$dest" ] || git init --quiet --bare --initial-branch=main "$dest"
 git -C "$tree" push --quiet --force --prune "$(CDPATH='' cd -- "$dest" && pwd)" \
     'refs/heads/main:refs/heads/main' 'refs/tags/*:refs/tags/*'

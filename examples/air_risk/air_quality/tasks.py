@@ -63,7 +63,7 @@ def process_data(self, data_id: int, seconds: float = 0.0, uid: str | None = Non
         try:
             reading = Reading.objects.get(pk=data_id)
         except Reading.DoesNotExist as error:
-            raise self.retry(exc=error, countdown=5)
+            raise self.retry(exc=error, countdown=5) from error
         reading.pm25 = round(reading.millivolts * MICROGRAMS_PER_MILLIVOLT, 2)
         reading.processed_at = timezone.now()
         reading.save(update_fields=["pm25", "processed_at"])

@@ -1,15 +1,17 @@
-"""Settings for `manage.py test` on a machine with neither PostgreSQL nor Redis.
+"""Settings for the test suite: `python manage.py test --settings air_risk.settings_test`.
 
-    python manage.py test --settings air_risk.settings_test
-
-Against the real stores the same tests run with the settings proper.
+Nothing leaves the process: messages and cache stay in memory, and the database is SQLite
+unless POSTGRES_HOST names a server (as in the containers), where Django makes and drops
+a database for the tests.
 """
 
 import os
 
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 
-from air_risk.settings import *  # noqa: E402, F403 - the settings proper, then what differs
+from air_risk.settings import *  # noqa: F403 - the settings proper, then what differs
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+if "POSTGRES_HOST" not in os.environ:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CELERY_BROKER_URL = "memory://"

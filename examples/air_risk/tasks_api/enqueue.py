@@ -1,5 +1,6 @@
 """From a submission to a message in Celery's broker."""
 
+from celery import current_app
 from kombu.exceptions import OperationalError
 
 from air_quality.tasks import (
@@ -43,13 +44,17 @@ def enqueue(submission: Submission) -> str:
     Raises:
         BrokerUnavailable: Redis cannot be reached or refused.
     """
+    # queue=None would not mean the task's own queue but the default one
+    route = {"queue": submission.queue} if submission.queue else {}
+    # without retries kombu wraps what happens on connecting, not what happens on sending
+    connection_errors = current_app.connection_for_write().connection_errors
     try:
         result = TASKS[submission.task].apply_async(
             args=submission.args,
             kwargs={"uid": submission.uid, "seconds": submission.seconds},
             countdown=submission.countdown or None,
-            queue=submission.queue,
+            **route,
         )
-    except OperationalError as error:
+    except (OperationalError, *connection_errors) as error:
         raise BrokerUnavailable(str(error)) from error
     return result.id

@@ -61,8 +61,8 @@ def parse(body: bytes, tasks: Collection[str], queues: Collection[str]) -> Submi
         raise InvalidSubmission(f"Unknown keys: {', '.join(unknown)}; known: {', '.join(known)}.")
 
     uid, task, queue = data.get("uid"), data.get("task"), data.get("queue")
-    if not isinstance(uid, str) or not uid.strip() or len(uid) > MAX_UID_CHARS or "\0" in uid:
-        raise InvalidSubmission(f"uid must be a text of 1 to {MAX_UID_CHARS} characters.")
+    if not isinstance(uid, str) or not 1 <= len(uid) <= MAX_UID_CHARS or not uid.isprintable():
+        raise InvalidSubmission(f"uid must be 1 to {MAX_UID_CHARS} printable characters.")
     if not isinstance(task, str) or task not in tasks:
         raise InvalidSubmission(f"task must be one of: {', '.join(sorted(tasks))}.")
     if queue is not None and (not isinstance(queue, str) or queue not in queues):

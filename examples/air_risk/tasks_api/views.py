@@ -25,5 +25,5 @@ def submit(request: HttpRequest) -> JsonResponse:
     try:
         task_id = enqueue(submission)
     except BrokerUnavailable as error:
-        return JsonResponse({"error": f"The broker did not take the task: {error}."}, status=503)
+        return JsonResponse({"error": f"The broker did not take the task: {error}"}, status=503)
     return JsonResponse({"uid": submission.uid, "id": task_id}, status=202)
