@@ -248,8 +248,10 @@ def run(params: dict) -> dict:
 
     app = application(params.get("celery_app", ""))
     moment = datetime.now(timezone.utc)
-    inspect = app.control.inspect(timeout=params.get("inspect_timeout", 2))
-    consumed = inspect.active_queues()
+    timeout = params.get("inspect_timeout", 2)
+    consumed = app.control.inspect(timeout=timeout).active_queues()
+    # With the number of workers known, the further questions end with the last answer.
+    inspect = app.control.inspect(timeout=timeout, limit=len(consumed or {}) or None)
     broker, queues = broker_state(app, consumed)
     registered = sorted(name for name in app.tasks if not name.startswith("celery."))
     command = " ".join(params.get("beat_command") or [])
