@@ -1,4 +1,4 @@
-"""Disposable Docker hosts with the sample application, for the demo, the tests and whoever tries."""
+"""Disposable Docker hosts with the sample application, for the demo, the tests, and to try."""
 
 from __future__ import annotations
 

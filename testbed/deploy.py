@@ -13,6 +13,8 @@ from testbed.machine import ROOT
 MAKE_REFS = ROOT / "examples/make_refs.sh"
 ORIGIN = "/srv/git/air_risk.git"
 PROJECT = "/srv/air_risk"
+#: Says, in the host, that the first deployment came to its end.
+DEPLOYED = f"{PROJECT}/.git/testbed-deployed"
 STATE = "/var/lib/cutover/air_risk"
 HEALTH = "http://127.0.0.1:8000/health/"
 #: Management commands that put the application's data there, in order.
@@ -41,7 +43,8 @@ def deploy(name: str, ref: str = "celery", *, fresh: bool = False) -> hosts.Host
     _bring_repository(host)
     _check_out(host, ref)
     _write_env(host)
-    if not host.works("test", "-e", f"{PROJECT}/.git/testbed-deployed"):
+    first = not host.works("test", "-e", DEPLOYED)
+    if first:
         host.run_shown("building the application's image", *_compose(host, "build", "--quiet"))
         host.run_shown("starting its database and broker", *_up(host, "db", "redis"))
         for preparation in PREPARATIONS:
@@ -52,8 +55,9 @@ def deploy(name: str, ref: str = "celery", *, fresh: bool = False) -> hosts.Host
     wait_until(
         "web to be healthy", lambda: host.works("curl", "-fsS", HEALTH), timeout=60, interval=0.2
     )
-    _prove_no_restarts(host)
-    host.run("touch", f"{PROJECT}/.git/testbed-deployed")
+    if first:
+        _prove_no_restarts(host)
+        host.run("touch", DEPLOYED)
     say(f"{name}: air_risk ({ref}) answers on {HEALTH} inside")
     return host
 
@@ -88,11 +92,11 @@ def _check_out(host: hosts.Host, ref: str) -> None:
     if not host.works("test", "-e", f"{PROJECT}/.git/HEAD"):
         host.run("rm", "-rf", PROJECT, f"{PROJECT}.new")
         host.run("git", "clone", "--quiet", ORIGIN, f"{PROJECT}.new")
-        wanted, found = _commit(host, ref, f"{PROJECT}.new"), _commit(host, "HEAD", f"{PROJECT}.new")
-        if wanted != found:
+        # The branch, where it stands at the ref, is what people have checked out.
+        if _commit(host, "HEAD", f"{PROJECT}.new") != _commit(host, ref, f"{PROJECT}.new"):
             host.run("git", "-C", f"{PROJECT}.new", "checkout", "--quiet", ref)
         host.run("mv", f"{PROJECT}.new", PROJECT)
-    elif not host.works("test", "-e", f"{PROJECT}/.git/testbed-deployed"):
+    elif not host.works("test", "-e", DEPLOYED):
         host.run("git", "-C", PROJECT, "fetch", "--quiet", "--tags", "--force")
         host.run("git", "-C", PROJECT, "checkout", "--quiet", "--force", ref)
     elif _commit(host, "HEAD", PROJECT) != _commit(host, ref, ORIGIN):

@@ -48,7 +48,8 @@ def _running() -> bool:
 
 
 def _has_engine() -> bool:
-    return shutil.which("docker") is not None and (shutil.which("dockerd") is not None or _running())
+    here = shutil.which("docker") is not None
+    return here and (shutil.which("dockerd") is not None or _running())
 
 
 def _compose_works() -> bool:

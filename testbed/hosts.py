@@ -40,8 +40,8 @@ class Host:
         Raises:
             TestbedError: It failed, unless `check` is off.
         """
-        done = run(self._exec(command, stdin is not None), stdin=stdin, check=check, timeout=timeout)
-        return done.stdout.rstrip("\n")
+        full = self._exec(command, stdin is not None)
+        return run(full, stdin=stdin, check=check, timeout=timeout).stdout.rstrip("\n")
 
     def works(self, *command: str) -> bool:
         """Whether a command in the host exits 0."""

@@ -128,8 +128,9 @@ def apt_install(*packages: str, options: tuple[str, ...] = ()) -> list[str]:
 
 def ca_bundle() -> Path | None:
     """The certificates that this machine trusts, as one file."""
-    named = (os.environ.get("SSL_CERT_FILE", ""), os.environ.get("PIP_CERT", ""))
-    return next((Path(name) for name in (*named, *_CA_FILES) if name and Path(name).is_file()), None)
+    named = [os.environ.get(name, "") for name in ("SSL_CERT_FILE", "PIP_CERT")]
+    paths = (Path(name) for name in (*named, *_CA_FILES) if name)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def pip_settings() -> dict[str, str]:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import sys
-from pathlib import Path
 
 from testbed.console import TestbedError, only_one, run, run_shown, say
 from testbed.machine import ROOT, apt_install, require_root_and_apt
@@ -14,6 +13,8 @@ from testbed.machine import ROOT, apt_install, require_root_and_apt
 VENV = ROOT / ".venv"
 KEY = VENV / ".requirements.sha256"
 CONVERTER = ROOT / "converter"
+#: What the sample application's own tests need.
+APPLICATION = ROOT / "examples/air_risk/requirements/base.txt"
 
 
 def ensure() -> None:
@@ -32,6 +33,8 @@ def ensure() -> None:
             _create()
         pip = [str(VENV / "bin/python"), "-m", "pip", "--disable-pip-version-check"]
         command = [*pip, "install", "--requirement", str(ROOT / "requirements.txt")]
+        if APPLICATION.is_file():
+            command += ["--requirement", str(APPLICATION)]
         if _has_converter():
             command += ["--editable", str(CONVERTER)]
         run_shown("installing Python requirements into .venv", command, cwd=ROOT)
@@ -50,9 +53,8 @@ def _has_converter() -> bool:
 def _key() -> str:
     digest = hashlib.sha256(sys.version.encode())
     digest.update(str(ROOT).encode())
-    digest.update((ROOT / "requirements.txt").read_bytes())
-    if _has_converter():
-        digest.update((CONVERTER / "pyproject.toml").read_bytes())
+    for path in (ROOT / "requirements.txt", APPLICATION, CONVERTER / "pyproject.toml"):
+        digest.update(path.read_bytes() if path.is_file() else b"")
     return digest.hexdigest()
 
 
