@@ -1,0 +1,261 @@
+#!/usr/bin/python
+# Copyright: the cutover.django_q maintainers
+# Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
+"""Switches services to the images of a release and measures the gap."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_switch
+short_description: Switches services to the images of a release and measures the gap
+version_added: 0.1.0
+description:
+  - Gives the images of before or after the names that the services resolve to, then recreates
+    services one after the other and waits until each is up and healthy. It is one call, since
+    users are without O(services) in it.
+  - Nothing is built or pulled, and no other service is touched.
+  - A service that has no running container is left as it is. The number of containers of a service
+    stays.
+extends_documentation_fragment:
+  - cutover.django_q.compose_project
+options:
+  images:
+    description: RV(cutover.django_q.release_build#module:images), as recorded in the manifest.
+    type: list
+    elements: dict
+    required: true
+  side:
+    description: Which images the services are to run.
+    type: str
+    choices: [before, after]
+    default: after
+  services:
+    description: The services, in the order in which they are switched. The first is measured.
+    type: list
+    elements: str
+    required: true
+  health_url:
+    description: >-
+      A URL of the first service that is asked all the time while it is recreated; empty measures
+      nothing.
+    type: str
+    default: ""
+  measure_bare:
+    description: >-
+      Recreate the first service once more, without any change, and measure that too. Users are
+      without it for a second time.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds that a service may take to be up and healthy.
+    type: int
+    default: 180
+attributes:
+  check_mode:
+    description: Nothing is tagged or recreated.
+    support: full
+  diff_mode:
+    description: There is nothing to show.
+    support: none
+author:
+  - The cutover.django_q maintainers
+"""
+
+EXAMPLES = r"""
+- name: Switch web and the cron service
+  cutover.django_q.release_switch:
+    project_dir: /srv/air_risk
+    project_name: air_risk
+    images: "{{ run_record_manifest.release.images }}"
+    services: [web, cron]
+    health_url: http://127.0.0.1:8000/health/
+"""
+
+RETURN = r"""
+names:
+  description: The image names that now lead elsewhere.
+  type: list
+  elements: str
+  returned: success
+switched:
+  description: The services that were recreated.
+  type: list
+  elements: str
+  returned: success
+idle:
+  description: The services that had no running container and were left as they are.
+  type: list
+  elements: str
+  returned: success
+gap_seconds:
+  description: >-
+    Seconds for which O(health_url) gave no answer; null when nothing was measured.
+  type: float
+  returned: success
+bare_gap_seconds:
+  description: The same for the recreation without a change; null when it was not measured.
+  type: float
+  returned: success
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
+    PROJECT_ARGUMENTS,
+    ComposeProject,
+    DockerError,
+    describe_container,
+    last_lines,
+    project_of,
+    run,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils.release_probe import Prober
+from ansible_collections.cutover.django_q.plugins.module_utils.release_retag import retag
+
+
+def by_service(containers: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Containers that are not stopped, by service.
+
+    A restarting one counts: the switch may be what heals it.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for container in containers:
+        if container["state"] in ("running", "restarting", "created"):
+            found.setdefault(container["service"], []).append(container)
+    return found
+
+
+def expected_images(images: list[dict[str, Any]], side: str) -> dict[str, str]:
+    """The id of the image that each service is to run."""
+    return {
+        service: image[side]["id"]
+        for image in images
+        if image["replaced"]
+        for service in image["services"]
+    }
+
+
+def up_to_date(containers: list[dict[str, Any]], image_id: str | None) -> bool:
+    """Whether all containers of a service run the image and are up."""
+    return bool(image_id) and all(
+        item["image_id"] == image_id
+        and item["state"] == "running"
+        and item["health"] in (None, "healthy")
+        for item in containers
+    )
+
+
+class Switch:
+    """The recreation of services, one after the other."""
+
+    def __init__(self, project: ComposeProject, timeout: int) -> None:
+        self.project = project
+        self.timeout = timeout
+
+    def containers(self) -> dict[str, list[dict[str, Any]]]:
+        """The project's containers by service, see `by_service`."""
+        return by_service([describe_container(item) for item in self.project.containers()])
+
+    def recreate(self, service: str, scale: int, force: bool = False) -> None:
+        """Bring a service up on the image that its name leads to and wait for its health.
+
+        Raises:
+            DockerError: it did not get up; the text holds the last lines of its log.
+        """
+        options = ["-d", "--no-deps", "--no-build", "--pull", "never", "--wait"]
+        options += ["--wait-timeout", str(self.timeout), "--scale", f"{service}={scale}"]
+        if force:
+            options.append("--force-recreate")
+        try:
+            run(
+                self.project.argv("up", *options, service),
+                timeout=self.timeout + 120,
+                cwd=self.project.directory,
+            )
+        except DockerError as error:
+            raise DockerError(
+                f"The service {service} did not get up on the release's image within "
+                f"{self.timeout} s (release_switch_timeout). {error}\nIts log ends with:\n"
+                f"{self.log(service)}"
+            ) from None
+
+    def log(self, service: str) -> str:
+        """The last lines of a service's log, "" when it has none."""
+        try:
+            argv = self.project.argv("logs", "--no-color", "--tail", "15", service)
+            return last_lines(run(argv, timeout=30, cwd=self.project.directory), 15)
+        except DockerError as error:
+            return str(error)
+
+    def measured(self, service: str, scale: int, url: str, force: bool = False) -> float | None:
+        """Recreate a service and return for how many seconds it did not answer."""
+        if not url:
+            self.recreate(service, scale, force)
+            return None
+        prober = Prober(url).start()
+        try:
+            self.recreate(service, scale, force)
+        finally:
+            gap = prober.stop()
+        return gap
+
+
+def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
+    """Retag and recreate; the module's result."""
+    way = Switch(project_of(params), params["timeout"])
+    expected = expected_images(params["images"], params["side"])
+    running = way.containers()
+    result: dict[str, Any] = {"switched": [], "idle": []}
+    result.update(gap_seconds=None, bare_gap_seconds=None)
+    result["names"] = retag(params["images"], params["side"], dry)
+    for position, service in enumerate(params["services"]):
+        containers = running.get(service, [])
+        # The first one, web, is started where it is down; another one that is down stays down.
+        if not containers and position > 0:
+            result["idle"].append(service)
+        elif not containers or not up_to_date(containers, expected.get(service)):
+            result["switched"].append(service)
+            if dry:
+                continue
+            scale = max(len(containers), 1)
+            url = params["health_url"] if position == 0 else ""
+            gap = way.measured(service, scale, url)
+            if position == 0:
+                result["gap_seconds"] = gap
+    if result["switched"][:1] == params["services"][:1] and params["measure_bare"] and not dry:
+        first = params["services"][0]
+        scale = max(len(running.get(first, [])), 1)
+        result["bare_gap_seconds"] = way.measured(first, scale, params["health_url"], force=True)
+    result["changed"] = bool(result["names"] or result["switched"])
+    return result
+
+
+def main() -> None:
+    """Switch the services."""
+    module = AnsibleModule(
+        argument_spec={
+            **PROJECT_ARGUMENTS,
+            "images": {"type": "list", "elements": "dict", "required": True},
+            "side": {"type": "str", "choices": ["before", "after"], "default": "after"},
+            "services": {"type": "list", "elements": "str", "required": True},
+            "health_url": {"type": "str", "default": ""},
+            "measure_bare": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 180},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = switch(module.params, module.check_mode)
+    except DockerError as error:
+        module.fail_json(msg=str(error))
+    if result["idle"]:
+        idle = ", ".join(result["idle"])
+        module.warn(
+            f"No container of {idle} was running: left down, its next start is on the release."
+        )
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
