@@ -74,7 +74,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cutover.django_q.plugins.module_utils import atomic_file
-from ansible_collections.cutover.django_q.plugins.modules.run_manifest import now
+from ansible_collections.cutover.django_q.plugins.module_utils.moment import now
 
 
 def read(path: str) -> dict[str, Any]:

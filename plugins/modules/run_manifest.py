@@ -72,12 +72,12 @@ ansible_facts:
 
 import json
 import os
-import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.cutover.django_q.plugins.module_utils import atomic_file
+from ansible_collections.cutover.django_q.plugins.module_utils.moment import now
 
 # The version of the manifest's form. A change that an older reader would misread raises it.
 FORMAT = 1
@@ -85,14 +85,6 @@ FORMAT = 1
 
 class ManifestError(Exception):
     """The manifest cannot be used; the text is a sentence for the operator."""
-
-
-def now() -> str:
-    """This moment in UTC, RFC 3339, in milliseconds."""
-    seconds = time.time()
-    return (
-        time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds % 1 * 1000):03d}Z"
-    )
 
 
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
