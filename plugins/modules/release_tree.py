@@ -251,8 +251,8 @@ def from_archive(params: dict[str, Any], dry: bool) -> dict[str, Any]:
                 files = unpack(stream, folder, params["strip"])
         if files == 0:
             raise TreeError(
-                f"release_archive: {path} holds nothing once {params['strip']} leading parts of its "
-                "paths are left out (release_archive_strip)."
+                f"release_archive: {path} holds nothing once {params['strip']} leading parts of "
+                "its paths are left out (release_archive_strip)."
             )
     except TreeError:
         begin(params["dest"])
