@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbed import deploy, engine, golden, hosts, images, venv
+from testbed import checks, deploy, engine, golden, hosts, images, venv
 from testbed.console import TestbedError, fail, say
 
 
@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     deployment.add_argument("--ref", default="celery", help="git ref of it (default: %(default)s)")
     deployment.add_argument("--fresh", action="store_true", help="in a new host of the name")
 
+    check = command("check", _check, "run the checks: all of them, or those that are named")
+    check.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(checks.STEPS))
+    check.add_argument("--scenario", help="the one Molecule scenario to run")
+
     clean = command("clean", _clean, "remove all hosts and what new ones are copied from")
     clean.add_argument("--images", action="store_true", help="remove the base images as well")
     return parser
@@ -85,6 +89,13 @@ def _load(options: argparse.Namespace) -> None:
 def _deploy(options: argparse.Namespace) -> None:
     engine.ensure()
     deploy.deploy(options.name, options.ref, fresh=options.fresh)
+
+
+def _check(options: argparse.Namespace) -> int:
+    unknown = sorted(set(options.steps) - set(checks.STEPS))
+    if unknown:
+        raise TestbedError(f"no check {', '.join(unknown)}; there are {', '.join(checks.STEPS)}")
+    return checks.check(options.steps, options.scenario)
 
 
 def _clean(options: argparse.Namespace) -> None:
