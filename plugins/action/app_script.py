@@ -18,7 +18,7 @@ PACKAGE = "ansible_collections.cutover.django_q.plugins.module_utils.app"
 
 
 def reads_only(source: str) -> bool:
-    """Whether a script declares, by `READS_ONLY = True` at its top level, that it changes nothing."""
+    """Whether a script declares by `READS_ONLY = True` that it changes nothing."""
     for node in ast.parse(source).body:
         if (
             isinstance(node, ast.Assign)
@@ -67,7 +67,9 @@ class ActionModule(ActionBase):
 
     _requires_connection = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Run the module with the script's text among its arguments."""
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)

@@ -42,7 +42,9 @@ class ActionModule(ActionBase):
 
     _requires_connection = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Run the module; take a dead holder's lock over by a second call."""
         super().run(tmp, task_vars)
         # A task runs in a process forked from ansible-playbook: that one is the run.

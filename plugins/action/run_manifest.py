@@ -14,7 +14,9 @@ class ActionModule(ActionBase):
 
     _requires_connection = True
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Run the module; in check mode with the manifest as the tasks before left it."""
         super().run(tmp, task_vars)
         arguments = dict(self._task.args)

@@ -120,7 +120,6 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
     LABEL_ONEOFF,
     LABEL_PROJECT,
@@ -138,7 +137,7 @@ PACKAGE = "ansible_collections.cutover.django_q.plugins.module_utils.app"
 # The program around the scripts. It keeps standard output for the result alone (what the
 # application prints goes to standard error) and ends by itself when the time is over: ending the
 # client would leave the process in the container running.
-DOOR = r'''
+DOOR = r"""
 import json, os, re, signal, sys, types
 
 sources, arguments, settings_module, timeout = json.loads(DOCUMENT)
@@ -174,7 +173,7 @@ import django
 django.setup()
 json.dump(script.run(arguments), out, default=str)
 out.flush()
-'''
+"""
 
 
 def program(

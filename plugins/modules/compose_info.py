@@ -68,7 +68,6 @@ import json
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
     PROJECT_ARGUMENTS,
     DockerError,

@@ -57,13 +57,13 @@ containers:
     - {name: air_risk-celery_worker-1, exit_code: 0, seconds: 3.4, was_running: true}
 """
 
+import contextlib
 import os
 import signal
 import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
     DockerError,
     inspect_containers,
@@ -126,10 +126,9 @@ def ask_to_end(inspected: dict[str, Any]) -> None:
         DockerError: Docker refused.
     """
     set_restart_policy(inspected["Id"], {"Name": "no"})
-    try:
+    # One that ends in this very moment is seen by the wait that follows.
+    with contextlib.suppress(ProcessLookupError):
         os.kill(receiver(inspected["State"]["Pid"]), signal.SIGTERM)
-    except ProcessLookupError:
-        pass  # It ended in this very moment; the wait that follows sees how.
 
 
 def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:

@@ -72,7 +72,6 @@ import uuid
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cutover.django_q.plugins.module_utils import atomic_file
 from ansible_collections.cutover.django_q.plugins.module_utils.moment import now
 

@@ -75,7 +75,6 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.cutover.django_q.plugins.module_utils import atomic_file
 from ansible_collections.cutover.django_q.plugins.module_utils.moment import now
 

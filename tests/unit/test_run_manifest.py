@@ -61,7 +61,7 @@ def test_a_file_is_replaced_whole_and_private(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_nothing_beside(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(IsADirectoryError):
         atomic_file.replace(str(path), b"new")
     assert [item.name for item in tmp_path.iterdir()] == ["file"]
 

@@ -39,9 +39,8 @@ def prepare(raw: bytes, queue: str, params: dict, names: dict[str, str], now) ->
     """
     from datetime import datetime
 
-    from django.utils.module_loading import import_string
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
+    from django.utils.module_loading import import_string
 
     message = redis_queues.decode(raw)
     redis_queues.check_movable(message, set(params["broker"]["tasks"]))
@@ -72,12 +71,11 @@ def store(items: list[dict], run_id: str, now) -> dict[str, int]:
     Returns:
         How many were moved, delayed, expired, known already.
     """
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import moves
     from django.db import connection, transaction
     from django_q.conf import Conf
     from django_q.models import OrmQ
     from django_q.signing import SignedPackage
-
-    from ansible_collections.cutover.django_q.plugins.module_utils.app import moves
 
     counts = {"moved": 0, "delayed": 0, "expired": 0, "known": 0}
     rows = []
@@ -113,11 +111,12 @@ def store(items: list[dict], run_id: str, now) -> dict[str, int]:
     return counts
 
 
-def move_key(client, key: str, queue: str, params: dict, names: dict[str, str], report: dict) -> None:
+def move_key(
+    client, key: str, queue: str, params: dict, names: dict[str, str], report: dict
+) -> None:
     """Move one list of one queue, batch by batch, in bounded memory."""
-    from django.utils import timezone
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
+    from django.utils import timezone
 
     broker = params["broker"]
     hold = redis_queues.hold_of(broker, key)
@@ -172,9 +171,8 @@ def run(params: dict) -> dict:
     """
     import time
 
-    from django.db import connection
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import moves, redis_queues
+    from django.db import connection
 
     start = time.monotonic()
     broker = params["broker"]

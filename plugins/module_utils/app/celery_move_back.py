@@ -62,19 +62,18 @@ def run(params: dict) -> dict:
     import time
     import uuid
 
-    from django.db import transaction
-    from django.utils import timezone
-    from django_q.conf import Conf
-    from django_q.models import OrmQ
-    from django_q.signing import BadSignature, SignedPackage
-    from django_q.utils import get_func_repr
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         celery_broker,
         celery_state,
         django_q_state,
         redis_queues,
     )
+    from django.db import transaction
+    from django.utils import timezone
+    from django_q.conf import Conf
+    from django_q.models import OrmQ
+    from django_q.signing import BadSignature, SignedPackage
+    from django_q.utils import get_func_repr
 
     start = time.monotonic()
     report: dict = {"moved": 0, "delayed": 0, "known": 0, "native": 0, "unmovable": []}

@@ -25,7 +25,7 @@ def application(dotted: str):
     if dotted:
         module, _colon, name = dotted.partition(":")
         found = importlib.import_module(module)
-        app = getattr(found, name or "app", None) or getattr(found, "celery")
+        app = getattr(found, name or "app", None) or found.celery
     else:
         importlib.import_module(os.environ["DJANGO_SETTINGS_MODULE"].partition(".")[0])
         from celery import current_app
@@ -128,11 +128,9 @@ def entry_of(app, name: str, task: str, schedule, moment, **more) -> dict:
 
     `cron` is on the clock of `timezone`; `problem` says why Django-Q cannot express it.
     """
-    from celery.schedules import crontab
-    from celery.schedules import schedule as interval
-    from celery.schedules import solar
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import firing_times
+    from celery.schedules import crontab, solar
+    from celery.schedules import schedule as interval
 
     schedule = getattr(schedule, "schedule", schedule)
     zone = getattr(schedule, "tz", None) or app.timezone

@@ -17,10 +17,9 @@ def run(params: dict) -> dict:
     Returns:
         {changed, dropped: [table names]}
     """
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import moves, schedules
     from django.apps import apps
     from django.db import connection, transaction
-
-    from ansible_collections.cutover.django_q.plugins.module_utils.app import moves, schedules
 
     wanted = [moves.TABLE, schedules.TABLE]
     tables = connection.introspection.table_names()

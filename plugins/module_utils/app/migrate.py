@@ -17,9 +17,8 @@ def run(params: dict) -> dict:
     Returns:
         {changed, applied: [{app, name, …}]}
     """
-    from django.core.management import call_command
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import migrations
+    from django.core.management import call_command
 
     plan = migrations.pending()
     unsafe = [

@@ -44,7 +44,9 @@ def field_is_safe(field) -> bool:
     from django.db.models import NOT_PROVIDED
 
     return bool(
-        field.many_to_many or field.null or getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
+        field.many_to_many
+        or field.null
+        or getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
     )
 
 

@@ -42,6 +42,8 @@ def task_names() -> dict[str, str]:
         if path.is_file():
             names = json.loads(path.read_text(encoding="utf-8"))
             if not all(isinstance(item, str) for pair in names.items() for item in pair):
-                raise SystemExit(f"{path} must map Celery's task names to dotted paths, both texts.")
+                raise SystemExit(
+                    f"{path} must map Celery's task names to dotted paths, both texts."
+                )
             return names
     return {}

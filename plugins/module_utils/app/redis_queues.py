@@ -32,7 +32,9 @@ def queue_names(client, broker: dict) -> list[str]:
     for key in client.scan_iter(broker["key_prefix"] + "_kombu.binding.*"):
         for member in client.smembers(key):
             names.add(member.decode().split(SEPARATOR)[-1])
-    return sorted(name for name in names if name and ".pidbox" not in name and "celeryev" not in name)
+    return sorted(
+        name for name in names if name and ".pidbox" not in name and "celeryev" not in name
+    )
 
 
 def keys_of(broker: dict, queue: str) -> list[str]:
@@ -121,7 +123,9 @@ def check_movable(message: dict, tasks: set[str]) -> None:
     """
     if message["task"] not in tasks:
         raise Unmovable("the application has no such task")
-    parts = [name for name in ("chain", "chord", "callbacks", "errbacks") if message["embed"].get(name)]
+    parts = [
+        name for name in ("chain", "chord", "callbacks", "errbacks") if message["embed"].get(name)
+    ]
     if parts:
         raise Unmovable("it belongs to a " + " and a ".join(parts))
 

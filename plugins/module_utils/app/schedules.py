@@ -65,7 +65,9 @@ def keywords(values: dict) -> str:
     return repr(dict(values)) if values else ""
 
 
-def wanted_row(entry: dict, names: dict[str, str], clusters: dict[str, str], zone_name: str) -> dict:
+def wanted_row(
+    entry: dict, names: dict[str, str], clusters: dict[str, str], zone_name: str
+) -> dict:
     """Beat's entry as the fields of a Schedule.
 
     Args:

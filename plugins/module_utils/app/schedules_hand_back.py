@@ -22,13 +22,12 @@ def run(params: dict) -> dict:
     """
     import json
 
-    from django.db import connection, transaction
-    from django_q.models import Schedule
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         django_q_state,
         schedules,
     )
+    from django.db import connection, transaction
+    from django_q.models import Schedule
 
     if not django_q_state.has_tables():
         return {"changed": False, "parked": [], "last_runs": {}, "restored": []}

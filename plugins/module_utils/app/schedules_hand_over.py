@@ -37,13 +37,12 @@ def run(params: dict) -> dict:
     """
     from datetime import datetime
 
-    from django.db import connection, transaction
-    from django_q.models import Schedule
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         django_q_state,
         schedules,
     )
+    from django.db import connection, transaction
+    from django_q.models import Schedule
 
     zone_name = django_q_state.configuration()["time_zone"]
     stopped = datetime.fromisoformat(params["beat_stopped_at"])

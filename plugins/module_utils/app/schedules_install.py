@@ -45,13 +45,12 @@ def complete(params: dict, zone_name: str) -> list[dict]:
     """
     from datetime import datetime, timedelta, timezone
 
-    from django.utils.module_loading import import_string
-    from django_q.models import Schedule
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         firing_times,
         schedules,
     )
+    from django.utils.module_loading import import_string
+    from django_q.models import Schedule
 
     outcome = []
     # Far enough away that nothing fires between this moment and the parking below.
@@ -123,14 +122,13 @@ def install(params: dict) -> dict:
     """The body of the transaction."""
     import json
 
-    from django.core.management import call_command
-    from django.db import connection
-    from django_q.models import Schedule
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         django_q_state,
         schedules,
     )
+    from django.core.management import call_command
+    from django.db import connection
+    from django_q.models import Schedule
 
     zone_name = django_q_state.configuration()["time_zone"]
     before = rows_by_id()
@@ -202,10 +200,9 @@ def run(params: dict) -> dict:
         parked: [{id, name, repeats (to go back to)}], kept: [ids that are nobody's business],
         rows}
     """
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import django_q_state
     from django.core.management import call_command
     from django.db import connection, transaction
-
-    from ansible_collections.cutover.django_q.plugins.module_utils.app import django_q_state
 
     result: dict = {}
     try:

@@ -43,9 +43,8 @@ def check_rows(rows: list[dict]) -> tuple[list[dict], list[dict]]:
     Returns:
         [{name, func, resolves, error, cron, minutes, schedule_type}] and the findings.
     """
-    from django.utils.module_loading import import_string
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import schedules
+    from django.utils.module_loading import import_string
 
     described, problems = [], []
     for row in rows:
@@ -98,13 +97,12 @@ def run(params: dict) -> dict:
     """
     import importlib.util
 
-    from django.apps import apps
-    from django.core.management import get_commands
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         django_q_state,
         migrations,
     )
+    from django.apps import apps
+    from django.core.management import get_commands
 
     problems: list[dict] = []
     installed = apps.is_installed("django_q")
