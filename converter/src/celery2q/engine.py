@@ -1,0 +1,182 @@
+"""Running rules over a tree, and applying what they propose."""
+
+from __future__ import annotations
+
+import ast
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from celery2q.config import Config
+from celery2q.context import Context, Rule, all_rules
+from celery2q.edit import Broken, apply_edits, key_of
+from celery2q.findings import Edit, Finding, Level, TextEdit, silence
+from celery2q.sources import Problem, Tree
+
+
+@dataclass
+class Conversion:
+    """What a conversion does to a tree.
+
+    Attributes:
+        before: the tree as it was read.
+        changes: {path: new text, or None for a file that goes}.
+        settled: findings whose edits were made.
+        notes: findings of the old tree that no edit settles and the new tree does not show
+            again (an option that was dropped, a value that means something else now).
+        left: what the linter finds in the new tree.
+        problems: inputs that were skipped.
+    """
+
+    before: Tree
+    changes: dict[str, str | None] = field(default_factory=dict)
+    settled: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+    left: list[Finding] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def open_errors(self) -> list[Finding]:
+        """What a person must settle before this can be deployed."""
+        return [finding for finding in (*self.notes, *self.left) if finding.level is Level.ERROR]
+
+
+def lint(context: Context, rules: Iterable[Rule] | None = None) -> list[Finding]:
+    """All findings of a tree, in path and line order.
+
+    Args:
+        context: the tree.
+        rules: which rules; None for all.
+    """
+    found: list[Finding] = []
+    for rule in all_rules() if rules is None else rules:
+        found.extend(rule.run(context))
+    exclude = context.config.exclude
+    found = [item for item in found if not (exclude and item.path.startswith(exclude))]
+    found = silence(found, lambda path: _lines(context.tree, path))
+    return sorted(found, key=lambda item: (item.path, item.line, item.column, item.rule))
+
+
+def _lines(tree: Tree, path: str) -> list[str]:
+    source = tree.files.get(path)
+    return source.lines if source else []
+
+
+def convert(tree: Tree, config: Config, rules: list[Rule] | None = None) -> Conversion:
+    """Apply every edit the rules propose, in memory.
+
+    Args:
+        tree: the files.
+        config: the project's choices.
+        rules: which rules; None for all.
+
+    Returns:
+        The changes and what is left; nothing is written.
+    """
+    rules = all_rules() if rules is None else rules
+    context = Context(tree, config)
+    findings = lint(context, rules)
+    result = Conversion(tree)
+    changes, unmade = _apply(context, findings, result)
+    result.changes = {
+        path: text
+        for path, text in changes.items()
+        if text != (tree.files[path].text if path in tree.files else None)
+    }
+    after = Context(tree.with_changes(result.changes), config)
+    result.left = lint(after, rules)
+    seen = {(item.rule, item.path, item.message) for item in result.left}
+    for item in findings:
+        if item.edits and id(item) not in unmade:
+            result.settled.append(item)
+        elif (item.rule, item.path, item.message) not in seen:
+            result.notes.append(item)
+    result.problems = list(dict.fromkeys([*tree.problems, *after.tree.problems]))
+    return result
+
+
+def _apply(
+    context: Context, findings: list[Finding], result: Conversion
+) -> tuple[dict[str, str | None], set[int]]:
+    tree = context.tree
+    syntax: dict[str, list[tuple[Finding, Edit]]] = defaultdict(list)
+    texts: dict[str, list[TextEdit]] = defaultdict(list)
+    for finding in findings:
+        for edit in finding.edits:
+            if isinstance(edit, TextEdit):
+                texts[edit.path].append(edit)
+            else:
+                syntax[finding.path].append((finding, edit))
+    changes: dict[str, str | None] = {}
+    unmade: set[int] = set()
+    for path, pairs in syntax.items():
+        package = context.project.module_names[path].split(".")[0]
+        try:
+            code, done = apply_edits(
+                tree.files[path].text, [edit for _, edit in pairs], package
+            )
+        except Broken as error:
+            tree.problem(path, f"left as it was: {error}")
+            unmade.update(id(finding) for finding, _ in pairs)
+            continue
+        changes[path] = code
+        for finding, edit in pairs:
+            if key_of(edit) not in done:
+                unmade.add(id(finding))
+    for path, edits in texts.items():
+        text: str | None = changes.get(path, tree.files[path].text if path in tree.files else "")
+        for edit in edits:
+            text = edit.replace(text or "")
+        if text is not None and path.endswith(".py") and not _parses(text):
+            tree.problem(path, "left as it was: the edited text would be no Python")
+            continue
+        changes[path] = text
+    return changes, unmade
+
+
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def write(result: Conversion) -> list[str]:
+    """Write the changes: each file beside its place, then moved into it.
+
+    Returns:
+        The paths that were written or removed.
+
+    Raises:
+        OSError: a file cannot be written; those before it are whole, it is as it was.
+    """
+    done = []
+    for path, text in sorted(result.changes.items()):
+        full = result.before.root / path
+        if text is None:
+            full.unlink()
+        else:
+            encoding = result.before.files[path].encoding if path in result.before.files else "utf-8"
+            _replace(full, text.encode(encoding))
+        done.append(path)
+    return done
+
+
+def _replace(full: Path, data: bytes) -> None:
+    full.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=full.parent, prefix=f".{full.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = full.stat().st_mode & 0o7777 if full.exists() else 0o644
+        os.chmod(name, mode)
+        os.replace(name, full)
+    except BaseException:
+        os.unlink(name)
+        raise

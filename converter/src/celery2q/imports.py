@@ -1,0 +1,195 @@
+"""Imports of a file: adding what new code needs, dropping what nothing uses any more."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+
+import libcst as cst
+
+from celery2q.slices import rewrite_lines
+
+
+def used_names(code: str) -> set[str]:
+    """Names that a file reads, and words in its strings (`__all__`, annotations)."""
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if len(node.value) < 200 and node.value.isidentifier():
+                used.add(node.value)
+    return used
+
+
+class _Drop(cst.CSTTransformer):
+    """Removes import aliases; a statement that loses all of them goes."""
+
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def _alias_name(self, alias: cst.ImportAlias) -> str:
+        if alias.asname:
+            return alias.evaluated_alias or ""
+        return alias.evaluated_name.split(".")[0]
+
+    def _kept(self, updated: cst.Import | cst.ImportFrom):
+        if isinstance(updated.names, cst.ImportStar):
+            return updated
+        kept = [alias for alias in updated.names if self._alias_name(alias) not in self.names]
+        if len(kept) == len(updated.names):
+            return updated
+        if not kept:
+            return cst.RemoveFromParent()
+        last = updated.names[-1]
+        if kept[-1] is not last:
+            kept[-1] = kept[-1].with_changes(comma=last.comma)
+        return updated.with_changes(names=kept)
+
+    def leave_Import(self, original_node, updated_node):
+        return self._kept(updated_node)
+
+    def leave_ImportFrom(self, original_node, updated_node):
+        return self._kept(updated_node)
+
+    def leave_SimpleStatementLine(self, original_node, updated_node):
+        if original_node.body and not updated_node.body:
+            return cst.RemoveFromParent()
+        return updated_node
+
+    def leave_IndentedBlock(self, original_node, updated_node):
+        if updated_node.body:
+            return updated_node
+        return updated_node.with_changes(body=[cst.SimpleStatementLine([cst.Pass()])])
+
+
+def drop_imports(code: str, names: Iterable[str]) -> str:
+    """Drop imports of these local names where nothing uses the name any more."""
+    unused = set(names) - used_names(code)
+    if not unused:
+        return code
+    rows = [
+        node.lineno
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and any((alias.asname or alias.name.split(".")[0]) in unused for alias in node.names)
+    ]
+    return rewrite_lines(code, rows, lambda module, start: module.visit(_Drop(unused)))
+
+
+def add_imports(code: str, needs: Iterable[tuple[str, str]], package: str) -> str:
+    """Add imports at a file's top, beside their like; those there already are left alone.
+
+    Args:
+        code: the file's text.
+        needs: (module, name) pairs; name "" means `import module`.
+        package: the file's own top-level package.
+    """
+    for module, name in sorted(needs):
+        tree = ast.parse(code)
+        if not _has(tree, module, name):
+            code = _add_one(code, tree, module, name, package)
+    return code
+
+
+def _has(tree: ast.Module, module: str, name: str) -> bool:
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and not node.level and node.module == module:
+            if any(alias.name == name and not alias.asname for alias in node.names):
+                return True
+        elif isinstance(node, ast.Import) and not name:
+            if any(alias.name == module and not alias.asname for alias in node.names):
+                return True
+    return False
+
+
+def _add_one(code: str, tree: ast.Module, module: str, name: str, package: str) -> str:
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", code)
+    end = "\r\n" if "\r\n" in code else "\n"
+    statement = f"from {module} import {name}" if name else f"import {module}"
+    for node in tree.body:
+        simple = node.lineno == getattr(node, "end_lineno", 0)
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module == module
+            and not node.level
+            and name
+            and simple
+            and "#" not in lines[node.lineno - 1]
+            and "(" not in lines[node.lineno - 1]
+            and "\\" not in lines[node.lineno - 1]
+            and ";" not in lines[node.lineno - 1]
+        ):
+            old = lines[node.lineno - 1].rstrip("\r\n")
+            names = sorted(
+                [f"{a.name} as {a.asname}" if a.asname else a.name for a in node.names] + [name],
+                key=str.lower,
+            )
+            merged = f"from {module} import {', '.join(names)}"
+            if len(merged) <= 88:
+                lines[node.lineno - 1] = merged + lines[node.lineno - 1][len(old) :]
+                return "".join(lines)
+    row, blank = _place(tree, module, package)
+    while 0 < row < len(lines) and lines[row - 1].rstrip("\r\n").endswith("\\"):
+        row += 1
+    if row and not lines[row - 1].endswith(("\n", "\r")):
+        lines[row - 1] += end
+    after = end if row < len(lines) and lines[row].strip() and blank else ""
+    before = end if blank and row and lines[row - 1].strip() else ""
+    lines.insert(row, f"{before}{statement}{end}{after}")
+    return "".join(lines)
+
+
+def _place(tree: ast.Module, module: str, package: str) -> tuple[int, bool]:
+    """The row (0-based) for a new import, and whether it stands in a block of its own."""
+    top = module.split(".")[0]
+    imports = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.level:
+            imports.append((node, "."))
+        elif isinstance(node, ast.ImportFrom):
+            imports.append((node, node.module or ""))
+        elif isinstance(node, ast.Import):
+            imports.append((node, node.names[0].name))
+    plain = [(node, name) for node, name in imports if name != "__future__"]
+    own = [node for node, name in plain if name.split(".")[0] == package]
+    third = [
+        node
+        for node, name in plain
+        if name.split(".")[0] in ("django", "celery", "django_q", "rest_framework", "functools")
+    ]
+    if top == package and own:
+        before = [
+            node for node, name in plain if name.split(".")[0] == package and name <= module
+        ]
+        return (before[-1].end_lineno, False) if before else (own[0].lineno - 1, False)
+    if top == "functools":
+        plains = [node for node, name in plain if name.split(".")[0] == "functools"]
+        if plains:
+            return plains[-1].end_lineno, False
+        if plain:
+            return plain[0][0].lineno - 1, False
+    if top in ("django", "django_q") and third:
+        before = [node for node, name in plain if node in third and name <= module]
+        return ((before or third)[-1].end_lineno, False) if before else (third[0].lineno - 1, False)
+    if top != package and own:
+        return own[0].lineno - 1, False
+    if plain:
+        relative = [node for node, name in plain if name == "."]
+        first = relative[0].lineno - 1 if relative else plain[-1][0].end_lineno
+        return first, False
+    if imports:
+        return imports[-1][0].end_lineno, True
+    body = tree.body
+    docstring = bool(body) and isinstance(body[0], ast.Expr) and isinstance(
+        body[0].value, ast.Constant
+    )
+    if docstring:
+        return body[0].end_lineno or 0, True
+    if not body:
+        return 0, False
+    first = body[0]
+    decorated = getattr(first, "decorator_list", None)
+    return (decorated[0].lineno if decorated else first.lineno) - 1, True

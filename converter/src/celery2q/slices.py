@@ -1,0 +1,65 @@
+"""Rewriting only the top-level statements that change; LibCST never sees the rest of a file."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable
+
+import libcst as cst
+
+#: Takes a statement as a module of its own and the line it starts on; gives what it becomes.
+Rewrite = Callable[[cst.Module, int], cst.Module]
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends, counted as Python's parser does."""
+    return re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
+
+
+def spans(tree: ast.Module) -> list[tuple[int, int]]:
+    """First and last line (1-based) of each top-level statement, its decorators included."""
+    found: list[tuple[int, int]] = []
+    for node in tree.body:
+        decorators = [item.lineno for item in getattr(node, "decorator_list", ())]
+        start, end = min([node.lineno, *decorators]), node.end_lineno or node.lineno
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((start, end))
+    return found
+
+
+def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
+    """Rewrite the top-level statements that hold the wanted lines.
+
+    Args:
+        text: the file.
+        wanted: 1-based lines.
+        rewrite: what to do with each such statement.
+
+    Raises:
+        SyntaxError, cst.ParserSyntaxError: the text is no Python 3.
+    """
+    tree = ast.parse(text)
+    lines = split_lines(text)
+    rows = sorted(set(wanted))
+    ends = "\r\n" if "\r\n" in text else "\n"
+    for start, end in reversed(spans(tree)):
+        if not any(start <= row <= end for row in rows):
+            continue
+        part = "".join(lines[start - 1 : end])
+        module = cst.parse_module(part)
+        if module.default_newline != ends and "\n" not in part.rstrip("\r\n"):
+            module = module.with_changes(default_newline=ends)
+        code = rewrite(module, start).code
+        new = split_lines(code)
+        if not code.strip():
+            new = []
+            if not "".join(lines[: start - 1]).strip():
+                while end < len(lines) and not lines[end].strip():
+                    end += 1
+        elif new and not new[-1].endswith(("\n", "\r")) and end < len(lines):
+            new[-1] += ends
+        lines[start - 1 : end] = new
+    return "".join(lines)
