@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbed import checks, deploy, engine, golden, hosts, images, venv
+from testbed import checks, demo, deploy, engine, golden, hosts, images, venv
 from testbed.console import TestbedError, fail, say
 
 
@@ -53,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     deployment.add_argument("--ref", default="celery", help="git ref of it (default: %(default)s)")
     deployment.add_argument("--fresh", action="store_true", help="in a new host of the name")
 
+    show = command("demo", _demo, "Celery to Django-Q on the host cutover-demo")
+    way = show.add_mutually_exclusive_group()
+    way.add_argument("--rollback", action="store_true", help="take it back to Celery")
+    way.add_argument("--clean", action="store_true", help="remove its host")
+
     check = command("check", _check, "run the checks: all of them, or those that are named")
     check.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(checks.STEPS))
     check.add_argument("--scenario", help="the one Molecule scenario to run")
@@ -89,6 +94,15 @@ def _load(options: argparse.Namespace) -> None:
 def _deploy(options: argparse.Namespace) -> None:
     engine.ensure()
     deploy.deploy(options.name, options.ref, fresh=options.fresh)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    if options.clean:
+        demo.clean()
+    elif options.rollback:
+        demo.back()
+    else:
+        demo.forward()
 
 
 def _check(options: argparse.Namespace) -> int:
