@@ -1,0 +1,55 @@
+"""What is told of a Compose project: never a value of its environment."""
+
+from __future__ import annotations
+
+from ansible_collections.cutover.django_q.plugins.modules import compose_info, container_drain
+
+CONFIG = {
+    "services": {
+        "web": {
+            "build": {"context": "/srv/app", "dockerfile": "Dockerfile"},
+            "environment": {"SECRET_KEY": "s3cret", "A": "b"},
+            "depends_on": {"db": {}, "cache": {}},
+            "volumes": [
+                {"type": "bind", "source": "/srv/app", "target": "/app"},
+                {"type": "volume", "source": "media", "target": "/media"},
+            ],
+        },
+        "db": {"image": "postgres:15", "deploy": {"replicas": 2}},
+    }
+}
+CONTAINERS = [
+    {"id": "2", "name": "app-web-1", "service": "web"},
+    {"id": "1", "name": "app-old-1", "service": "old"},
+]
+
+
+def test_services_are_described_without_values() -> None:
+    services, _orphans = compose_info.describe(CONFIG, CONTAINERS, "app")
+    assert services["web"]["image"] == "app-web"
+    assert services["db"]["image"] == "postgres:15"
+    assert services["web"]["environment_names"] == ["A", "SECRET_KEY"]
+    assert "s3cret" not in str(services)
+    assert services["web"]["binds"] == [{"source": "/srv/app", "target": "/app"}]
+    assert services["web"]["depends_on"] == ["cache", "db"]
+    assert (services["web"]["scale"], services["db"]["scale"]) == (1, 2)
+
+
+def test_containers_go_to_their_service_or_are_orphans() -> None:
+    services, orphans = compose_info.describe(CONFIG, CONTAINERS, "app")
+    assert [item["id"] for item in services["web"]["containers"]] == ["2"]
+    assert [item["id"] for item in orphans] == ["1"]
+
+
+def test_the_signal_goes_below_shells(monkeypatch) -> None:
+    tree = {1: (["/bin/sh", "-c", "x"], [2]), 2: (["dumb-init", "--"], [3]), 3: (["celery"], [4])}
+    monkeypatch.setattr(container_drain, "command_line", lambda pid: tree[pid][0])
+    monkeypatch.setattr(container_drain, "children", lambda pid: tree[pid][1])
+    assert container_drain.receiver(1) == 3
+    assert container_drain.receiver(3) == 3
+
+
+def test_a_process_that_is_gone_receives_the_signal_itself(monkeypatch) -> None:
+    monkeypatch.setattr(container_drain, "command_line", lambda pid: [])
+    monkeypatch.setattr(container_drain, "children", lambda pid: [9])
+    assert container_drain.receiver(5) == 5
