@@ -23,7 +23,7 @@ options:
     required: true
     elements: dict
   headline:
-    description: The sentence above them.
+    description: What they are about; their number is put after it.
     type: str
     required: true
 author:
@@ -31,7 +31,7 @@ author:
 """
 
 EXAMPLES = r"""
-msg: "{{ findings | cutover.django_q.findings_text('Two things are wrong.') }}"
+msg: "{{ findings | cutover.django_q.findings_text('air_risk is not as it should be') }}"
 """
 
 RETURN = r"""

@@ -95,7 +95,10 @@ def drop(session: Session, name: str) -> None:
     if num >= 130000:
         session.execute(f"DROP DATABASE IF EXISTS {sql.identifier(name)} WITH (FORCE);")
         return
-    session.query(sql.terminate_sessions(name))
+    numbers = session.query(
+        f"SELECT to_json(oid::bigint) FROM pg_database WHERE datname = {sql.literal(name)};"
+    )
+    session.query(sql.terminate_sessions(numbers))
     session.execute(f"DROP DATABASE IF EXISTS {sql.identifier(name)};")
 
 

@@ -35,17 +35,21 @@ def options_of(params: dict[str, Any]) -> Options:
 
 
 def run_module(
-    arguments: dict[str, dict[str, Any]], work: Callable[[AnsibleModule], dict[str, Any]]
+    arguments: dict[str, dict[str, Any]],
+    work: Callable[[AnsibleModule], dict[str, Any]],
+    **rules: Any,
 ) -> None:
     """Build the module, do its work and answer; SIGTERM and SIGHUP end it with a clean-up.
 
     Args:
         arguments: The module's own options, beside the connection's.
         work: Returns the result, or raises PostgresError.
+        **rules: AnsibleModule's own, such as ``required_if``.
     """
     module = AnsibleModule(
         argument_spec={**CONNECTION_ARGUMENTS, **arguments},
         supports_check_mode=True,
+        **rules,
     )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))

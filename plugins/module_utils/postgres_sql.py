@@ -137,12 +137,13 @@ def create_database(name: str, shape: dict[str, str | None]) -> str:
     return " ".join(words) + ";"
 
 
-def terminate_sessions(database: str) -> str:
-    """End every session in ``database`` but one's own; answers with what was ended, a line each."""
+def terminate_sessions(databases: list[int]) -> str:
+    """End every session but one's own in databases given by oid; a line of JSON for each."""
+    oids = ", ".join(str(int(oid)) for oid in databases) or "0"
     return f"""
 SELECT json_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name,
                          'address', coalesce(host(a.client_addr), 'local'),
                          'ended', pg_terminate_backend(a.pid))
   FROM pg_stat_activity a
- WHERE a.datname = {literal(database)} AND a.pid <> pg_backend_pid();
+ WHERE a.datid IN ({oids}) AND a.pid <> pg_backend_pid();
 """

@@ -109,13 +109,15 @@ def findings(problems: Sequence[dict[str, Any]], headline: str) -> str:
 
     Args:
         problems: {found, expected, fix}, as the preflight and `verify` make them.
-        headline: the sentence above them.
+        headline: what they are about; their number is put after it.
     """
-    lines = [headline]
+    count = len(problems)
+    lines = [f"{headline}: {count} finding{'' if count == 1 else 's'}"]
     for number, item in enumerate(problems, start=1):
+        mark = f"{number}.".ljust(len(str(count)) + 2)
         lines += [
-            f"{number}. found:    {item['found']}",
-            f"   expected: {item['expected']}",
-            f"   do:       {item['fix']}",
+            f"{mark}found:    {item['found']}",
+            f"{'':{len(mark)}}expected: {item['expected']}",
+            f"{'':{len(mark)}}do:       {item['fix']}",
         ]
     return "\n".join(lines)

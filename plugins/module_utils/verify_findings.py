@@ -222,9 +222,11 @@ def failed_probes(
         cluster = probe["cluster"] or "the default cluster"
         text = f"{task} through {cluster}: {probe['outcome']}"
         if probe["seconds"] is not None:
-            text += f" after {probe['seconds']:.0f} s"
+            text += f" after {probe['seconds']:.1f} s"
+        if probe["outcome"] == "timeout":
+            text += ", taken back from the queue"
         if probe["error"]:
-            text += f" ({probe['error']})"
+            text += f" ({probe['error'].splitlines()[-1].strip()})"
         if metrics:
             text += f". {queue_text(metrics, probe['queue'])}. {cluster_text(metrics)}"
         found.append(

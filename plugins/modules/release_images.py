@@ -39,7 +39,7 @@ options:
   room_ratio:
     description: Room that the archive must find, as a share of the images' size, before it is made.
     type: float
-    default: 0.6
+    default: 0.4
 attributes:
   check_mode:
     description: Nothing is tagged, saved or loaded.
@@ -142,7 +142,7 @@ def main() -> None:
             "state": {"type": "str", "choices": states, "required": True},
             "path": {"type": "path"},
             "sha256": {"type": "str"},
-            "room_ratio": {"type": "float", "default": 0.6},
+            "room_ratio": {"type": "float", "default": 0.4},
         },
         required_if=[("state", "archived", ["path"])],
         supports_check_mode=True,

@@ -22,7 +22,7 @@ ENVIRONMENTS = sorted(
 def ansible(
     program: str, *arguments: str, cwd: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run one of Ansible's programs of this interpreter's environment, without the user's own set-up."""
+    """Run one of Ansible's programs beside this interpreter, without the user's own set-up."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     env.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1", **environment)
     command = [str(Path(sys.executable).parent / program), *arguments]

@@ -45,7 +45,8 @@ def test_arguments_of_all_entry_points_but_only_main_requires() -> None:
         }
     }
     found = {item.name: item for item in arguments_of("backup", document)}
-    assert found["keep"].required and not found["from_"].required
+    assert found["keep"].required
+    assert not found["from_"].required
     assert found["from_"].spec["type"] == "path"
 
 
@@ -89,7 +90,8 @@ def test_bad_values_say_what_was_expected(spec: dict[str, Any], value: Any, word
     (problem,) = problems_of(argument(**spec), {"keep": value})
     assert problem.startswith("keep: ")
     assert words in problem
-    assert "How many" in problem and "More" not in problem
+    assert "How many" in problem
+    assert "More" not in problem
 
 
 def test_a_required_variable_that_is_not_set() -> None:

@@ -42,6 +42,15 @@ def shown(moments: list) -> str:
     return ", ".join(moment.strftime("%Y-%m-%d %H:%M:%SZ") for moment in moments) or "never"
 
 
+def beats_own(entry: dict) -> str:
+    """An entry of beat as people would write it."""
+    if entry["cron"]:
+        return f"cron {entry['cron']} in {entry['timezone']}"
+    if entry["minutes"]:
+        return f"every {entry['minutes']} min"
+    return " ".join(str(entry["spec"]).split())
+
+
 def as_utc(moment: datetime) -> datetime:
     """A moment in UTC; one without a zone is local time, as Django has it with USE_TZ off."""
     return moment.astimezone(timezone.utc)
@@ -129,7 +138,7 @@ def compare_entry(
         wanted = "parked" if not entry["enabled"] else "that fires"
         return different(
             "no row of Schedule has this name",
-            f"a row {wanted}, as beat's entry {entry['spec']}",
+            f"a row {wanted}, as beat's entry ({beats_own(entry)})",
             "Let setup_schedules make it, or accept its absence in verify_accept_schedules.",
         )
     if not entry["enabled"]:
@@ -162,7 +171,7 @@ def compare_entry(
         return result
     return different(
         f"fires next at {shown(row['firings'][:3])} ({row['spec']})",
-        f"{shown(expected[:3])}, as beat did ({entry['spec']} in {entry['timezone']})",
+        f"{shown(expected[:3])}, as beat did ({beats_own(entry)})",
         "Correct the row, or accept the difference in verify_accept_schedules.",
     )
 

@@ -1,0 +1,606 @@
+"""The preflight's rules: facts in, findings out. Every rule has a case that it must let pass."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from ansible_collections.cutover.django_q.plugins.module_utils.preflight_judge import judge
+from ansible_collections.cutover.django_q.plugins.module_utils.preflight_rules_host import (
+    needs,
+    version_of,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils.preflight_rules_target import (
+    needed_retry,
+)
+
+GIB = 2**30
+
+
+def container(service: str, **changed: Any) -> dict[str, Any]:
+    """A running container of a service, as `docker_cli.describe_container` returns it."""
+    return {
+        "id": f"{service}-id",
+        "name": f"air_risk-{service}-1",
+        "service": service,
+        "image_id": "sha256:app",
+        "started_at": "2026-01-01T00:00:00Z",
+        "state": "running",
+        "health": None,
+        "restart_count": 0,
+        "exit_code": 0,
+        **changed,
+    }
+
+
+def good_host() -> dict[str, Any]:
+    """Facts of `preflight_host` about a deployment with nothing wrong."""
+    names = ["web", "celery_worker", "celery_beat", "qcluster", "db", "redis", "geoserver"]
+    room = {"path": "/var/lib", "device": 1, "free": 50 * GIB, "size": 99 * GIB, "writable": True}
+    return {
+        "docker": {
+            "installed": True,
+            "running": True,
+            "error": "",
+            "version": "26.1.5",
+            "compose_version": "2.26.1",
+            "root_dir": "/var/lib/docker",
+        },
+        "project": {"path": "/srv/air_risk", "exists": True, "writable": True},
+        "compose": {
+            "files": [{"path": "/srv/air_risk/docker-compose.yml", "exists": True, "sha256": "aa"}],
+            "error": "",
+            "services": {
+                name: {"command": None, "containers": [container(name)]} for name in names
+            },
+        },
+        "git": {
+            "checkout": True,
+            "error": "",
+            "sha": "a" * 40,
+            "branch": "main",
+            "describe": "celery",
+            "changes": [],
+        },
+        "target": {
+            "ref": "django-q",
+            "name": "refs/tags/django-q",
+            "sha": "b" * 40,
+            "error": "",
+            "reachable": True,
+            "local": True,
+            "tree": {"commands": ["setup_schedules"], "task_names": None},
+        },
+        "rooms": {"state": dict(room), "docker": dict(room)},
+        "images": {"sha256:app": GIB},
+        "memory": {},
+        "lock": {},
+        "current": {"run_id": None, "state": None, "edited": []},
+    }
+
+
+def identity(**changed: Any) -> dict[str, Any]:
+    """An answer of the script identity."""
+    database = {
+        "engine": "django.db.backends.postgresql",
+        "host": "db",
+        "port": "5432",
+        "name": "air_risk",
+        "user": "air_risk",
+    }
+    result = {"secret_key_hash": "k1", "database": database, **changed}
+    return {"result": result, "error": ""}
+
+
+def good_answers() -> dict[str, Any]:
+    """Answers of an application with nothing wrong."""
+    entry = {
+        "name": "hourly",
+        "task": "app.tasks.clean",
+        "spec": "30 * * * *",
+        "queue": "default",
+        "enabled": True,
+        "problem": None,
+    }
+    return {
+        "identity_web": identity(),
+        "identity_celery_worker": identity(),
+        "celery": {
+            "error": "",
+            "result": {
+                "broker": {"transport": "redis"},
+                "queues": {"gis": {"ready": 3, "unacked": 0}, "old": {"ready": 0, "unacked": 0}},
+                "consumed": {"w@1": ["gis", "default"]},
+                "active": {"w@1": []},
+                "task_queues": {"app.tasks.clean": "default"},
+                "time_limits": {"task_time_limit": None, "tasks": {}},
+                "beat": {"scheduler": "database", "entries": [entry]},
+            },
+        },
+        "django_q": {
+            "error": "",
+            "result": {
+                "installed": True,
+                "tables": True,
+                "config": {"name": "air_risk", "cache": "default"},
+                "queued": {},
+                "stats": [{}],
+            },
+        },
+    }
+
+
+def good_target() -> dict[str, Any]:
+    """Answers of a target's image with nothing wrong."""
+    return {
+        "target": {
+            "error": "",
+            "result": {
+                "django_q": "1.11.1",
+                "config": {
+                    "name": "air_risk",
+                    "timeout": 600,
+                    "retry": 2000,
+                    "queue_limit": 1,
+                    "workers": 2,
+                    "ack_failures": True,
+                    "max_attempts": 1,
+                    "orm": "default",
+                    "sync": False,
+                    "cache_backend": "django.core.cache.backends.redis.RedisCache",
+                    "alt_clusters": {},
+                },
+                "setup_schedules": True,
+                "celery_installed": False,
+                "migrations": [],
+                "schedules": [],
+                "outcome": [],
+                "problems": [],
+            },
+        },
+        "target_identity": identity(),
+    }
+
+
+def good_facts() -> dict[str, Any]:
+    """All facts, nothing wrong."""
+    return {
+        "host": good_host(),
+        "database": {"size": GIB, "data_free_bytes": 50 * GIB, "problems": []},
+        "answers": good_answers(),
+        "trial": [],
+        "target": good_target(),
+    }
+
+
+def good_settings() -> dict[str, Any]:
+    """The settings of the role with its defaults, for the sample deployment."""
+    return {
+        "check_mode": False,
+        "run_id": "",
+        "lock_path": "/var/lib/cutover/air_risk/lock",
+        "services": {
+            "deployment_web_service": ["web"],
+            "deployment_db_service": ["db"],
+            "deployment_broker_service": ["redis"],
+            "deployment_worker_services": ["celery_worker"],
+            "deployment_beat_services": ["celery_beat"],
+        },
+        "app_services": ["web", "celery_worker", "celery_beat", "qcluster"],
+        "must_run": [
+            "deployment_web_service",
+            "deployment_db_service",
+            "deployment_broker_service",
+        ],
+        "web_service": "web",
+        "db_service": "db",
+        "clusters": {"gis": "", "default": ""},
+        "qclusters": [{"name": "qcluster", "cluster": ""}],
+        "accepted": [],
+        "setup_command": "setup_schedules",
+        "command_may_be_installed": False,
+        "allow_unsafe_migrations": False,
+        "docker_min_version": "23.0",
+        "compose_min_version": "2.20",
+        "dump_share": 1.0,
+        "image_share": 1.0,
+        "room_margin": 0,
+    }
+
+
+Change = Callable[[dict[str, Any], dict[str, Any]], Any]
+
+
+def put(path: str, value: Any) -> Change:
+    """A change that sets `facts[…]` (or, after `settings:`, a setting) at a path of keys by `/`."""
+
+    def change(facts: dict[str, Any], settings: dict[str, Any]) -> None:
+        place: Any = facts
+        keys = path
+        if path.startswith("settings:"):
+            place, keys = settings, path.partition(":")[2]
+        *parents, last = keys.split("/")
+        for key in parents:
+            place = place[int(key) if isinstance(place, list) else key]
+        place[int(last) if isinstance(place, list) else last] = value
+
+    return change
+
+
+HOST, CELERY = "host", "answers/celery/result"
+CONFIG = "target/target/result/config"
+LIMITS = f"{CELERY}/time_limits"
+WEB = f"{HOST}/compose/services/web/containers"
+
+UNSAFE = {
+    "app": "reports",
+    "name": "0007_drop",
+    "operations": [{"text": "Remove field x from y", "expand_only": False}],
+    "expand_only": False,
+}
+
+# (the change, level and id of the one finding that it makes, words that the finding holds)
+CASES: list[tuple[Change, str, str, str]] = [
+    (put("host/docker/compose_version", "2.3.4"), "error", "compose_too_old", "Compose 2.3.4"),
+    (put("host/docker/version", "20.10.24"), "error", "docker_too_old", "20.10.24"),
+    (put("host/project/writable", False), "error", "project_dir_read_only", "/srv/air_risk"),
+    (
+        put("settings:services/deployment_worker_services", ["celery_worke"]),
+        "error",
+        "service_unknown",
+        "is it 'celery_worker'?",
+    ),
+    (put(WEB, []), "error", "service_not_running", "web"),
+    (
+        put("host/compose/services/celery_beat/containers/0/state", "exited"),
+        "warning",
+        "service_not_running",
+        "celery_beat",
+    ),
+    (put(f"{WEB}/0/health", "unhealthy"), "warning", "container_unwell", "unhealthy"),
+    (
+        put("host/git", {"checkout": False, "error": "no Git checkout"}),
+        "error",
+        "git_checkout",
+        "no Git",
+    ),
+    (
+        put("host/git/changes", [{"path": "/srv/air_risk/manage.py", "status": "M"}]),
+        "error",
+        "git_local_changes",
+        "manage.py",
+    ),
+    (put("host/target/ref", ""), "error", "target_ref_not_set", "release_target_ref"),
+    (put("host/target/error", "no such ref"), "error", "target_ref_missing", "no such ref"),
+    (put("host/target/sha", "a" * 40), "warning", "target_is_checked_out", "django-q"),
+    (
+        put("host/target/tree/commands", ["seed"]),
+        "error",
+        "setup_schedules_missing",
+        "management/commands/setup_schedules.py",
+    ),
+    (
+        put("host/lock", {"run_id": "r1", "user": "ann", "host": "ctl", "pid": 7, "since": "now"}),
+        "error",
+        "lock_held",
+        "rm /var/lib/cutover/air_risk/lock",
+    ),
+    (put("host/rooms/state/writable", False), "error", "state_dir_read_only", "/var/lib"),
+    (put("database/data_free_bytes", 1000), "error", "no_room_for_restore_test", "1000 B"),
+    (
+        put(
+            "database/problems",
+            [
+                {
+                    "code": "wrong_password",
+                    "message": "No.",
+                    "found": "x",
+                    "expected": "",
+                    "fix": "y",
+                }
+            ],
+        ),
+        "error",
+        "database_wrong_password",
+        "No. Found: x",
+    ),
+    (
+        put("answers/identity_celery_worker", identity(secret_key_hash="k2")),
+        "error",
+        "secret_key_differs",
+        "web | celery_worker",
+    ),
+    (
+        put("answers/identity_celery_worker/result/database/host", "db2"),
+        "error",
+        "database_differs",
+        "air_risk@db2:5432/air_risk",
+    ),
+    (
+        put("answers/identity_web", {"error": "exec failed", "result": {}}),
+        "error",
+        "application_not_reachable",
+        "exec failed",
+    ),
+    (
+        put("answers/celery", {"error": "Connection refused", "result": {}}),
+        "error",
+        "broker_not_reachable",
+        "Connection refused",
+    ),
+    (
+        put("answers/django_q", {"error": "password authentication failed", "result": {}}),
+        "error",
+        "database_not_reachable",
+        "password authentication failed",
+    ),
+    (put(f"{CELERY}/broker/transport", "amqp"), "warning", "broker_transport", "RabbitMQ"),
+    (put(f"{CELERY}/broker/transport", "sqs"), "error", "broker_transport", "sqs"),
+    (put(f"{CELERY}/active", None), "warning", "no_worker_answered", "two seconds"),
+    (put("settings:clusters", {"default": ""}), "error", "queue_without_cluster", "'gis'"),
+    (
+        put("settings:clusters", {"default": "", "gis": "gis"}),
+        "error",
+        "cluster_not_served",
+        "'gis'",
+    ),
+    (
+        put("trial", [{"id": "release_not_built", "found": "exit 1", "expected": "", "fix": ""}]),
+        "error",
+        "release_not_built",
+        "exit 1",
+    ),
+    (
+        put("target/target", {"error": "ImportError", "result": {}}),
+        "error",
+        "target_does_not_start",
+        "ImportError",
+    ),
+    (put(f"{CONFIG}/retry", 1000), "error", "q_cluster_retry", "1203 s"),
+    (put(f"{CONFIG}/timeout", None), "warning", "q_cluster_no_timeout", "no timeout"),
+    (put(f"{LIMITS}/task_time_limit", 3600), "error", "q_cluster_timeout", "3600 s"),
+    (put(f"{LIMITS}/tasks", {"app.long": 601}), "error", "q_cluster_timeout", "app.long"),
+    (put(f"{CONFIG}/name", "other"), "error", "q_cluster_name_changed", "'other'"),
+    (
+        put("target/target_identity", identity(secret_key_hash="k2")),
+        "error",
+        "secret_key_changed",
+        "SECRET_KEY",
+    ),
+    (put(f"{CONFIG}/sync", True), "error", "q_cluster_sync", "sync"),
+    (put(f"{CONFIG}/orm", None), "error", "q_cluster_orm", "orm"),
+    (
+        put(f"{CONFIG}/cache_backend", "django.core.cache.backends.locmem.LocMemCache"),
+        "warning",
+        "q_cluster_cache",
+        "LocMem",
+    ),
+    (
+        put("target/target/result/migrations", [UNSAFE]),
+        "error",
+        "migration_not_expand_only",
+        "reports.0007_drop",
+    ),
+    (
+        put("target/target/result/celery_installed", True),
+        "warning",
+        "celery_still_installed",
+        "Celery",
+    ),
+    (
+        put(
+            "target/target/result/outcome",
+            [{"entry": "x", "action": "dropped", "text": "no meaning"}],
+        ),
+        "note",
+        "schedule_dropped",
+        "no meaning",
+    ),
+    (
+        put(
+            "target/target/result/problems",
+            [
+                {
+                    "id": "schedule_function",
+                    "level": "error",
+                    "found": "f",
+                    "expected": "e",
+                    "fix": "d",
+                }
+            ],
+        ),
+        "error",
+        "schedule_function",
+        "f",
+    ),
+]
+
+
+def verdict(*changes: Change) -> dict[str, Any]:
+    """What the rules say of good facts after some changes."""
+    facts, settings = good_facts(), good_settings()
+    for change in changes:
+        change(facts, settings)
+    return judge(copy.deepcopy(facts), settings)
+
+
+def test_a_good_deployment_has_no_finding() -> None:
+    result = verdict()
+    assert result["findings"] == []
+    assert result["unchecked"] == []
+    assert not result["blocked"]
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "identifier", "words"), CASES, ids=[case[2] for case in CASES]
+)
+def test_one_thing_wrong_is_one_finding(
+    change: Change, level: str, identifier: str, words: str
+) -> None:
+    (found,) = verdict(change)["findings"]
+    assert (found["level"], found["id"]) == (level, identifier)
+    assert words in " ".join([found["found"], found["expected"], found["fix"]])
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case[1] != "note" and case[2] != "release_not_built"]
+)
+def test_errors_and_warnings_say_found_expected_and_fix(case: tuple[Change, str, str, str]) -> None:
+    for found in verdict(case[0])["findings"]:
+        assert found["found"]
+        assert found["expected"]
+        assert found["fix"]
+
+
+def test_several_things_wrong_are_several_findings_errors_first() -> None:
+    chosen = [case for case in CASES if case[2] in ("broker_transport", "lock_held", "no_room")]
+    chosen += [case for case in CASES if case[2] in ("q_cluster_retry", "git_local_changes")]
+    found = verdict(*(case[0] for case in chosen))["findings"]
+    assert {case[2] for case in chosen} == {item["id"] for item in found}
+    levels = [item["level"] for item in found]
+    assert levels == sorted(levels, key=["error", "warning", "note"].index)
+
+
+def bare_host(change: Change) -> dict[str, Any]:
+    """What is judged when only the host was looked at."""
+    facts, settings = {"host": good_host()}, good_settings()
+    change(facts, settings)
+    return judge(facts, settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "identifier"),
+    [
+        (put("host/docker", {**good_host()["docker"], "installed": False}), "docker_missing"),
+        (put("host/docker", {**good_host()["docker"], "running": False}), "docker_not_running"),
+        (put("host/docker/compose_version", ""), "compose_missing"),
+        (put("host/project/exists", False), "project_dir_missing"),
+        (put("host/compose/files/0/exists", False), "compose_file_missing"),
+        (put("host/compose/error", "yaml: line 3"), "compose_invalid"),
+    ],
+)
+def test_what_makes_the_containers_unreachable(change: Change, identifier: str) -> None:
+    result = bare_host(change)
+    assert identifier in {item["id"] for item in result["findings"]}
+    assert result["blocked"]
+    assert not result["usable"]
+    assert any("application" in item["what"] for item in result["unchecked"])
+    assert any("target's image" in item["what"] for item in result["unchecked"])
+
+
+def test_a_migrated_deployment_says_so_and_nothing_else() -> None:
+    result = bare_host(put("host/current", {"run_id": "r", "state": "migrated", "edited": []}))
+    assert [item["id"] for item in result["findings"]] == ["already_migrated"]
+
+
+def test_the_lock_of_ones_own_run_is_no_finding() -> None:
+    held = put("host/lock", {"run_id": "mine"})
+    assert not verdict(held, put("settings:run_id", "mine"))["blocked"]
+    assert verdict(held, put("settings:run_id", "other"))["blocked"]
+
+
+def test_a_compose_file_that_a_run_edited_is_no_local_change() -> None:
+    changed = put("host/git/changes", [{"path": "/srv/air_risk/docker-compose.yml", "status": "M"}])
+    assert verdict(changed)["blocked"]
+    assert not verdict(changed, put("host/current/edited", ["aa"]))["blocked"]
+
+
+def test_a_ref_that_is_not_here_yet_is_asked_in_its_image() -> None:
+    result = verdict(put("host/target/tree", None))
+    assert result["findings"] == []
+    assert [item["what"] for item in result["unchecked"]] == [
+        "the management commands in the ref's tree"
+    ]
+
+
+def test_check_mode_says_what_it_could_not_check() -> None:
+    result = verdict(put("settings:check_mode", True), put("target", None))
+    (item,) = result["unchecked"]
+    assert "Q_CLUSTER" in item["what"]
+    assert "check mode" in item["because"]
+    assert not result["blocked"]
+
+
+def test_without_a_target_the_entries_of_beat_are_judged_as_they_are() -> None:
+    entry = {**good_answers()["celery"]["result"]["beat"]["entries"][0], "problem": "every 7 s"}
+    wrong = put(f"{CELERY}/beat/entries", [entry])
+    asked = verdict(wrong)
+    assert asked["findings"] == []  # the target's own check names it
+    unasked = verdict(wrong, put("target", None))
+    assert [item["id"] for item in unasked["findings"]] == ["schedule_not_expressible"]
+    assert not verdict(wrong, put("target", None), put("settings:accepted", ["hourly"]))["blocked"]
+
+
+def test_an_unsafe_migration_can_be_accepted() -> None:
+    result = verdict(
+        put("target/target/result/migrations", [UNSAFE]),
+        put("settings:allow_unsafe_migrations", True),
+    )
+    assert [item["level"] for item in result["findings"]] == ["warning"]
+
+
+def test_a_cluster_of_its_own_is_judged_by_its_own_settings() -> None:
+    both = put(
+        "settings:qclusters",
+        [{"name": "qcluster", "cluster": ""}, {"name": "qcluster_gis", "cluster": "gis"}],
+    )
+    assert [item["id"] for item in verdict(both)["findings"]] == ["alt_cluster_missing"]
+    fits = put(f"{CONFIG}/alt_clusters", {"gis": {"timeout": 900, "retry": 3000}})
+    assert verdict(both, fits)["findings"] == []
+    short = put(f"{CONFIG}/alt_clusters", {"gis": {"timeout": 900, "retry": 1500}})
+    (found,) = verdict(both, short)["findings"]
+    assert found["id"] == "q_cluster_retry"
+    assert "ALT_CLUSTERS['gis']" in found["found"]
+
+
+def test_room_is_added_up_by_file_system() -> None:
+    facts, settings = good_facts(), good_settings()
+    wanted = needs(facts["host"], facts["database"], settings)
+    by_room = {"state": 0, "docker": 0}
+    for item in wanted:
+        by_room[item["room"]] += item["bytes"]
+    # 1 GiB of database and 1 GiB of image: dump and two archives; a new image and a scratch copy.
+    assert by_room == {"state": 3 * GIB, "docker": 2 * GIB + int(1.1 * GIB)}
+    enough = sum(by_room.values())
+    for device, free, blocked in [
+        (1, enough, False),
+        (1, enough - 1, True),
+        (2, by_room["state"], False),
+    ]:
+        result = verdict(
+            put("host/rooms/state", {**facts["host"]["rooms"]["state"], "free": free}),
+            put("host/rooms/docker/device", device),
+            put("host/rooms/docker/free", free if device == 1 else by_room["docker"]),
+        )
+        assert result["blocked"] is blocked
+        assert {item["id"] for item in result["findings"]} == ({"no_room"} if blocked else set())
+
+
+def test_images_of_bystanders_need_no_room() -> None:
+    host = good_host()
+    host["images"]["sha256:geoserver"] = 900 * GIB
+    host["compose"]["services"]["geoserver"]["containers"][0]["image_id"] = "sha256:geoserver"
+    assert max(item["bytes"] for item in needs(host, None, good_settings())) == 2 * GIB
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("26.1.5+dfsg1", (26, 1, 5)), ("2.20", (2, 20)), ("v2", ()), ("", ())],
+)
+def test_versions(text: str, expected: tuple[int, ...]) -> None:
+    assert version_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"timeout": 60, "workers": 2, "queue_limit": 1}, 123),
+        ({"timeout": 60, "workers": 2, "queue_limit": 16}, 603),
+        ({"timeout": 60, "workers": 4}, 363),  # Django-Q's own queue_limit: workers squared
+        ({"timeout": None, "workers": 4}, None),
+    ],
+)
+def test_the_formula_for_retry(config: dict[str, Any], expected: float | None) -> None:
+    assert needed_retry(config) == expected
