@@ -106,10 +106,10 @@ def test_findings_name_all_three_parts() -> None:
             {"found": "a", "expected": "b", "fix": "c"},
             {"found": "d", "expected": "e", "fix": "f"},
         ],
-        "Two things.",
+        "air_risk is not as it should be",
     )
     assert text.splitlines() == [
-        "Two things.",
+        "air_risk is not as it should be: 2 findings",
         "1. found:    a",
         "   expected: b",
         "   do:       c",
