@@ -109,7 +109,7 @@ def export(git: Git, sha: str, dest: str) -> int:
         said = process.stderr.read()
         status = process.wait()
     if status != 0:
-        raise GitError(f"`git archive` failed: {tail(os.fsdecode(said))}")
+        raise GitError(f"`git archive` failed: {tail(os.fsdecode(said))}.")
     present = set(files_below(folder))
     for name in sorted(set(listed) - present):
         path = os.path.join(folder, name)

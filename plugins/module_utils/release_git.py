@@ -184,7 +184,7 @@ class Git:
         done = self.try_run(*arguments)
         if done.returncode != 0:
             said = without_credentials(done.stderr.decode("utf-8", "replace")).strip()
-            raise GitError(f"`git {arguments[0]}` in {self.directory} failed: {tail(said)}")
+            raise GitError(f"`git {arguments[0]}` in {self.directory} failed: {tail(said)}.")
         return done.stdout
 
     def succeeds(self, *arguments: str) -> bool:
@@ -227,7 +227,7 @@ class Git:
         if done.returncode != 0:
             raise GitError(
                 f"release_git_remote: the remote {without_credentials(self.remote)!r} of "
-                f"{self.directory} does not answer: {tail(os.fsdecode(done.stderr))} "
+                f"{self.directory} does not answer: {tail(os.fsdecode(done.stderr))}. "
                 "Nothing was changed; check the network and the host's access to the repository."
             )
         return parse_ls_remote(os.fsdecode(done.stdout))
@@ -252,4 +252,4 @@ class Git:
 def tail(text: str, count: int = 4) -> str:
     """The last lines of what Git said, on one line, without credentials."""
     lines = [line.strip() for line in without_credentials(text).splitlines() if line.strip()]
-    return "; ".join(lines[-count:]) or "it said nothing"
+    return "; ".join(lines[-count:]).rstrip(".") or "it said nothing"

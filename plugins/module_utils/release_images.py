@@ -18,6 +18,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
     last_lines,
     run,
 )
+from ansible_collections.cutover.django_q.plugins.module_utils.release_model import folder_of
 
 ABSENT = "No such image"
 
@@ -123,6 +124,21 @@ def build(path: str, project: str, timeout: float) -> None:
                 "The build of the new release failed; what runs was not touched. The whole output "
                 f"is in {log}. It ended with:\n{last_lines(stream.read(), 15)}"
             )
+
+
+def of_run(project: str, run_id: str) -> list[str]:
+    """The names that a run gave to images, whether it recorded them or not.
+
+    Args:
+        project: Compose's project name.
+        run_id: the run's id.
+
+    Raises:
+        DockerError: Docker does not answer.
+    """
+    pattern = f"reference={folder_of(project)}/*:{run_id}-*"
+    command = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", pattern]
+    return sorted(run(command, timeout=60).split())
 
 
 def free_bytes(folder: str) -> int:

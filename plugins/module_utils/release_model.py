@@ -42,6 +42,11 @@ def image_name(project: str, name: str, service: dict[str, Any]) -> str:
     return service.get("image") or f"{project}-{name}"
 
 
+def folder_of(project: str) -> str:
+    """The part that the repositories of all a project's kept images begin with."""
+    return f"{NAMESPACE}/{re.sub(r'[^a-z0-9_-]', '', project.lower()).strip('_-')}"
+
+
 def repository(project: str, name: str) -> str:
     """Where an image's candidate and its predecessor are tagged, without the tag.
 
@@ -50,7 +55,7 @@ def repository(project: str, name: str) -> str:
     clean = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if clean != name:
         clean = f"{clean}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
-    return f"{NAMESPACE}/{re.sub(r'[^a-z0-9_-]', '', project.lower()).strip('_-')}/{clean}"
+    return f"{folder_of(project)}/{clean}"
 
 
 def plan_images(model: dict[str, Any], project: str, roster: Roster) -> list[dict[str, Any]]:

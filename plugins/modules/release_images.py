@@ -16,7 +16,7 @@ options:
     description: RV(cutover.django_q.release_build#module:images), as recorded in the manifest.
     type: list
     elements: dict
-    required: true
+    default: []
   state:
     description:
       - V(archived) tags the images of before and after and saves both into O(path). An archive of
@@ -24,10 +24,17 @@ options:
       - V(loaded) sees to it that all of them are on the host, by loading O(path) if one is not.
       - V(before) gives the images of before the names that the services resolve to, V(after) those
         of after. Containers are not touched.
-      - V(absent) takes the tags of this run away; the names that the services resolve to stay.
+      - V(absent) takes the tags of a run away, recorded or not; the names that the services resolve
+        to stay.
     type: str
     choices: [archived, loaded, before, after, absent]
     required: true
+  project_name:
+    description: Compose's project name, for O(state=absent).
+    type: str
+  run_id:
+    description: The run's id, for O(state=absent).
+    type: str
   path:
     description:
       - For O(state=archived) the archive without its ending, which the packer decides.
@@ -93,12 +100,6 @@ def kept(images: list[dict[str, Any]]) -> list[dict[str, str]]:
     return [{"id": side["id"], "tag": side["tag"]} for side in sides if side["id"]]
 
 
-def untag(images: list[dict[str, Any]], dry: bool) -> list[str]:
-    """Take the tags of before and after away; those that were there."""
-    tags = [image[side]["tag"] for image in images for side in ("before", "after")]
-    return [tag for tag in tags if tag and release_images.untag(tag, dry)]
-
-
 def archive(images: list[dict[str, Any]], path: str, ratio: float, dry: bool) -> dict[str, Any]:
     """Tag both sides and save them; the module's result."""
     sides = kept(images)
@@ -138,13 +139,18 @@ def main() -> None:
     states = ["archived", "loaded", "before", "after", "absent"]
     module = AnsibleModule(
         argument_spec={
-            "images": {"type": "list", "elements": "dict", "required": True},
+            "images": {"type": "list", "elements": "dict", "default": []},
             "state": {"type": "str", "choices": states, "required": True},
+            "project_name": {"type": "str"},
+            "run_id": {"type": "str"},
             "path": {"type": "path"},
             "sha256": {"type": "str"},
             "room_ratio": {"type": "float", "default": 0.4},
         },
-        required_if=[("state", "archived", ["path"])],
+        required_if=[
+            ("state", "archived", ["path"]),
+            ("state", "absent", ["project_name", "run_id"]),
+        ],
         supports_check_mode=True,
     )
     params, dry = module.params, module.check_mode
@@ -158,7 +164,8 @@ def main() -> None:
             names = retag(images, state, dry)
             result = {"changed": bool(names), "names": names}
         else:
-            names = untag(images, dry)
+            tags = release_images.of_run(params["project_name"], params["run_id"])
+            names = [tag for tag in tags if release_images.untag(tag, dry)]
             result = {"changed": bool(names), "names": names}
     except DockerError as error:
         module.fail_json(msg=str(error))
