@@ -88,32 +88,50 @@ def _from_mapping(node: cst.BaseExpression | None) -> Args:
     return found
 
 
-def _layout(call: cst.Call, args: Sequence[cst.Arg]) -> cst.Call:
-    """Put arguments into a call: its own line breaks, the old end."""
+def _own_lines() -> cst.ParenthesizedWhitespace:
+    """A line break and one more indent."""
+    return cst.ParenthesizedWhitespace(
+        first_line=cst.TrailingWhitespace(newline=cst.Newline()), indent=True,
+        last_line=cst.SimpleWhitespace("    "),
+    )
+
+
+def _layout(call: cst.Call, args: Sequence[cst.Arg], spread: bool) -> cst.Call:
+    """Put arguments into a call: its own line breaks, the old end.
+
+    Args:
+        call: the old call, whose white space is kept.
+        args: the new arguments.
+        spread: whether a call without line breaks of its own gets some.
+    """
     inner = call.whitespace_before_args
+    end = call.args[-1] if call.args else None
+    last_comma: cst.Comma | cst.MaybeSentinel = cst.MaybeSentinel.DEFAULT
+    space: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace("")
+    fresh = spread and not _broken(inner)
+    if fresh:
+        inner = _own_lines()
+        last_comma = cst.Comma(
+            whitespace_after=inner.with_changes(last_line=cst.SimpleWhitespace(""))
+        )
+    elif end is not None:
+        last_comma, space = end.comma, end.whitespace_after_arg
     one_line = cst.Comma(whitespace_after=cst.SimpleWhitespace(" "))
     broken = cst.Comma(whitespace_after=inner) if _broken(inner) else one_line
-    end = call.args[-1] if call.args else None
     laid = []
     for index, arg in enumerate(args):
-        last = index == len(args) - 1
-        comma: cst.Comma | cst.MaybeSentinel
-        if last:
-            comma = end.comma if end is not None else cst.MaybeSentinel.DEFAULT
-            space = end.whitespace_after_arg if end is not None else cst.SimpleWhitespace("")
-        else:
-            space = cst.SimpleWhitespace("")
-            comma = arg.comma if isinstance(arg.comma, cst.Comma) else broken
-            after = comma.whitespace_after
-            if not _has_comment(after):
-                if _broken(after) or index == 0:
-                    comma = broken
-                elif not isinstance(arg.comma, cst.Comma):
-                    comma = broken
-                elif after.value == "":
-                    comma = one_line
-        laid.append(arg.with_changes(comma=comma, whitespace_after_arg=space))
-    return call.with_changes(args=laid)
+        if index == len(args) - 1:
+            laid.append(arg.with_changes(comma=last_comma, whitespace_after_arg=space))
+            continue
+        comma = arg.comma if isinstance(arg.comma, cst.Comma) else broken
+        after = comma.whitespace_after
+        if not _has_comment(after):
+            if fresh or index == 0 or _broken(after):
+                comma = broken
+            elif isinstance(after, cst.SimpleWhitespace) and not after.value:
+                comma = one_line
+        laid.append(arg.with_changes(comma=comma, whitespace_after_arg=cst.SimpleWhitespace("")))
+    return call.with_changes(args=laid, whitespace_before_args=inner)
 
 
 def _option_args(send: Send, options: dict[str, cst.BaseExpression]) -> Args:
@@ -154,8 +172,15 @@ def _as_dict(args: Args, quotes: str) -> cst.BaseExpression:
     return cst.Dict(elements)
 
 
-def sending(call: cst.Call, send: Send, apply: bool) -> cst.Call:
-    """The call that replaces `t.delay(…)` or `t.apply_async(…)`."""
+def sending(call: cst.Call, send: Send, apply: bool, width: int = 0) -> cst.Call:
+    """The call that replaces `t.delay(…)` or `t.apply_async(…)`.
+
+    Args:
+        call: the old call.
+        send: what it becomes.
+        apply: whether it is apply_async.
+        width: characters left on its line; 0 never breaks it.
+    """
     positional, keywords, options = arguments_of(call, apply)
     first = cst.Arg(name_of(send.target))
     if send.function == "async_task":
@@ -171,13 +196,27 @@ def sending(call: cst.Call, send: Send, apply: bool) -> cst.Call:
             value = raw.get("kwargs") if raw.get("kwargs") is not None else _as_dict(keywords, quotes)
             args.append(_keyword("kwargs", value))  # type: ignore[arg-type]
         args += _option_args(send, options)
+    spread = width > 0 and _too_wide(call, args, send, width)
     if send.on_commit:
-        made = [cst.Arg(cst.Name(send.function)), *args]
-        return _layout(call.with_changes(func=name_of("transaction.on_commit"), args=()), []).with_changes(
-            args=[cst.Arg(_layout(call.with_changes(func=cst.Name("partial")), made))],
-            whitespace_before_args=cst.SimpleWhitespace(""),
+        made = _layout(
+            call.with_changes(func=cst.Name("partial")),
+            [cst.Arg(cst.Name(send.function)), *args], spread,
         )
-    return _layout(call.with_changes(func=cst.Name(send.function)), args)
+        return cst.Call(name_of("transaction.on_commit"), [cst.Arg(made)])
+    return _layout(call.with_changes(func=cst.Name(send.function)), args, spread)
+
+
+def _too_wide(call: cst.Call, args: Args, send: Send, width: int) -> bool:
+    """Whether the new call does not fit on the line that the old one began."""
+    if _broken(call.whitespace_before_args):
+        return False
+    empty = cst.Module([])
+    old = empty.code_for_node(call)
+    texts = [empty.code_for_node(arg.with_changes(comma=cst.MaybeSentinel.DEFAULT)) for arg in args]
+    new = sum(len(text) + 2 for text in texts) + len(send.function) + 36 * send.on_commit
+    if "\n" in old:
+        return len(args) > 1 and (new > width or any("\n" in text for text in texts))
+    return new > max(width, len(old) + 40)
 
 
 def _raw(call: cst.Call) -> dict[str, cst.BaseExpression]:

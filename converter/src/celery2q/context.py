@@ -38,9 +38,11 @@ class Example:
 class Context:
     """One tree under examination."""
 
-    def __init__(self, tree: Tree, config: Config | None = None) -> None:
+    def __init__(
+        self, tree: Tree, config: Config | None = None, before: Context | None = None
+    ) -> None:
         self.tree = tree
-        self.project = Project(tree, config)
+        self.project = Project(tree, config, before.project if before else None)
         self.registry = Registry(self.project)
 
     @property

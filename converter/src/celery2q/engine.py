@@ -86,7 +86,7 @@ def convert(tree: Tree, config: Config, rules: list[Rule] | None = None) -> Conv
         for path, text in changes.items()
         if text != (tree.files[path].text if path in tree.files else None)
     }
-    after = Context(tree.with_changes(result.changes), config)
+    after = Context(tree.with_changes(result.changes), config, context)
     result.left = lint(after, rules)
     seen = {(item.rule, item.path, item.message) for item in result.left}
     for item in findings:

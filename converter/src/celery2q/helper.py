@@ -31,7 +31,14 @@ def helper_module(context: Context) -> str:
     if not places and context.registry.tasks:
         first = min(context.registry.tasks)
         return f"{first.split('.')[0]}.{NAME}"
-    package = places[0].rsplit(".", 1)[0] if places else ""
+    if not places:
+        packages = [
+            name for name, source in context.project.by_module.items()
+            if source.name == "__init__.py" and "test" not in name
+        ]
+        shortest = min(packages, key=lambda name: (name.count("."), name), default="")
+        return f"{shortest}.{NAME}" if shortest else NAME
+    package = places[0].rsplit(".", 1)[0]
     source = context.project.by_module.get(package)
     if package and source is not None and source.name != "__init__.py":
         package = package.rsplit(".", 1)[0]

@@ -142,6 +142,25 @@ def _add_one(code: str, tree: ast.Module, module: str, name: str, package: str) 
     return "".join(lines)
 
 
+def _in_first_block(
+    plain: list[tuple[ast.stmt, str]], module: str, package: str
+) -> tuple[int, bool]:
+    """The place of a standard library's import: in the first block, if it is not Django's."""
+    if not plain:
+        return 0, True
+    block = [plain[0]]
+    for node, name in plain[1:]:
+        if node.lineno > (block[-1][0].end_lineno or 0) + 1:
+            break
+        block.append((node, name))
+    if any(name.startswith(("django", package, ".", "celery")) for _, name in block):
+        return block[0][0].lineno - 1, False
+    before = [
+        node for node, name in block if isinstance(node, ast.Import) or name <= module
+    ]
+    return (before[-1].end_lineno or 0, False) if before else (block[0][0].lineno - 1, False)
+
+
 def _place(tree: ast.Module, module: str, package: str) -> tuple[int, bool]:
     """The row (0-based) for a new import, and whether it stands in a block of its own."""
     top = module.split(".")[0]
@@ -158,7 +177,7 @@ def _place(tree: ast.Module, module: str, package: str) -> tuple[int, bool]:
     third = [
         node
         for node, name in plain
-        if name.split(".")[0] in ("django", "celery", "django_q", "rest_framework", "functools")
+        if name.startswith("django")
     ]
     if top == package and own:
         before = [
@@ -166,11 +185,7 @@ def _place(tree: ast.Module, module: str, package: str) -> tuple[int, bool]:
         ]
         return (before[-1].end_lineno, False) if before else (own[0].lineno - 1, False)
     if top == "functools":
-        plains = [node for node, name in plain if name.split(".")[0] == "functools"]
-        if plains:
-            return plains[-1].end_lineno, False
-        if plain:
-            return plain[0][0].lineno - 1, False
+        return _in_first_block(plain, module, package)
     if top in ("django", "django_q") and third:
         before = [node for node, name in plain if node in third and name <= module]
         return ((before or third)[-1].end_lineno, False) if before else (third[0].lineno - 1, False)

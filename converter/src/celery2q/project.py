@@ -26,9 +26,13 @@ class Project:
     Args:
         tree: the files.
         config: the project's own choices.
+        before: the index of an older state, whose unchanged files are not parsed again.
     """
 
-    def __init__(self, tree: Tree, config: Config | None = None) -> None:
+    def __init__(
+        self, tree: Tree, config: Config | None = None, before: Project | None = None
+    ) -> None:
+        self.before = before
         self.tree = tree
         self.config = config or Config()
         self.by_module: dict[str, Source] = {}
@@ -80,6 +84,10 @@ class Project:
         if path not in self._indexes:
             source = self.tree.files[path]
             name = self.module_names[path]
+            old = self.before._indexes.get(path) if self.before is not None else None
+            if old is not None and old.source is source and old.name == name:
+                self._indexes[path] = old
+                return old
             try:
                 self._indexes[path] = ModuleIndex(source, name, source.name == "__init__.py")
                 self.parsed += 1

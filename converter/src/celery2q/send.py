@@ -81,6 +81,7 @@ def plan(
     task: TaskDef | None,
     receiver: ast.expr,
     apply: bool,
+    on_commit: bool = False,
 ) -> Send:
     """Decide how a `.delay(…)` or `.apply_async(…)` is written.
 
@@ -91,15 +92,15 @@ def plan(
         task: the task; None when the receiver is an expression that gives one at run time.
         receiver: what stands before `.delay`.
         apply: whether this is apply_async (else delay).
+        on_commit: whether the call itself waits for the transaction to commit.
 
     Raises:
         CannotSend: no form means the same.
     """
     signature = task.signature if task is not None else None
-    helper = task is None
+    opaque = task is not None and task.base is not None and task.base.opaque
+    helper = task is None or opaque
     options: dict[str, str] = {}
-    if task is not None and task.base is not None and task.base.opaque:
-        raise CannotSend(f"its base class {task.base.path} sends in a way of its own")
     queue: ast.expr | None = None
     if apply:
         given = apply_arguments(call)
@@ -132,12 +133,28 @@ def plan(
         options["cluster"] = quote(cluster, module)
     if task is not None and task.time_limit and "timeout" not in options:
         options["timeout"] = f"{task.time_limit:g}"
-    return Send(
+    send = Send(
         "enqueue" if helper else "async_task",
-        quote(task.path, module) if task is not None else module.text(receiver),
+        quote(task.path, module) if task is not None and not opaque else module.text(receiver),
         tuple(options.items()),
-        on_commit=bool(task is not None and task.base and task.base.on_commit),
+        on_commit=on_commit or bool(task is not None and task.base and task.base.on_commit),
     )
+    _require_free(context, module, call, send)
+    return send
+
+
+def _require_free(context: Context, module: ModuleIndex, at: ast.AST, send: Send) -> None:
+    """Refuse where a name that the new code needs means something else."""
+    wanted = {
+        "async_task": "django_q.tasks.async_task", "enqueue": f"{context.helper}.enqueue",
+    }
+    names = {send.function: wanted[send.function]}
+    if send.on_commit:
+        names |= {"transaction": "django.db.transaction", "partial": "functools.partial"}
+    for name, dotted in names.items():
+        found = module.binding(name, at)
+        if found is not None and found.target != dotted:
+            raise CannotSend(f"the name {name} means something else here")
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -30,6 +30,18 @@ def spans(tree: ast.Module) -> list[tuple[int, int]]:
     return found
 
 
+def _without_gap(lines: list[str], start: int, end: int) -> tuple[int, int]:
+    """Widen a removed block so that the blank lines around it do not add up."""
+    before = after = 0
+    while start - 2 - before >= 0 and not lines[start - 2 - before].strip():
+        before += 1
+    while end + after < len(lines) and not lines[end + after].strip():
+        after += 1
+    if start - 1 - before == 0:
+        return start - before, end + after
+    return start - min(before, after), end
+
+
 def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
     """Rewrite the top-level statements that hold the wanted lines.
 
@@ -56,9 +68,7 @@ def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
         new = split_lines(code)
         if not code.strip():
             new = []
-            if not "".join(lines[: start - 1]).strip():
-                while end < len(lines) and not lines[end].strip():
-                    end += 1
+            start, end = _without_gap(lines, start, end)
         elif new and not new[-1].endswith(("\n", "\r")) and end < len(lines):
             new[-1] += ends
         lines[start - 1 : end] = new

@@ -1,7 +1,8 @@
 """`.delay(…)` and `.apply_async(…)` on a task become `async_task` or the helper's `enqueue`.
 
 The dotted path is the task's own. A queue becomes a cluster. Arguments whose names async_task
-would keep for itself, and `countdown=`, `eta=` and `task_id=`, go through the helper. Where the
+would keep for itself, and `countdown=`, `eta=` and `task_id=`, go through the helper. `delay_on_commit` and tasks whose base class waits
+for the commit become `transaction.on_commit(partial(async_task, …))`. Where the
 result is used as more than an id, or another task hangs on this one, the call stays.
 """
 
@@ -18,7 +19,14 @@ from celery2q.results import Use, result_use
 from celery2q.send import CannotSend, plan, values_of
 
 RULE = "task-call"
-METHODS = {"delay": False, "apply_async": True}
+#: Method → (whether it is apply_async's form, whether it waits for the commit).
+METHODS = {
+    "delay": (False, False),
+    "apply_async": (True, False),
+    "delay_on_commit": (False, True),
+    "apply_async_on_commit": (True, True),
+}
+LINE = 99
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -35,14 +43,14 @@ def check(context: Context) -> Iterator[Finding]:
 def _check_call(
     context: Context, module: ModuleIndex, call: ast.Call, func: ast.Attribute
 ) -> Finding | None:
-    apply = METHODS[func.attr]
+    apply, on_commit = METHODS[func.attr]
     task = context.registry.task_at(module, func.value)
     if task is None and not values_of(context, module, func.value):
         return None
     name = task.path if task is not None else module.text(func.value)
     message = f"{name} is sent with .{func.attr}()"
     try:
-        send = plan(context, module, call, task, func.value, apply)
+        send = plan(context, module, call, task, func.value, apply, on_commit)
         use = result_use(module, call)
         if use.kind == "used":
             raise CannotSend(f"its result is used ({use.detail})")
@@ -56,16 +64,18 @@ def _check_call(
         f"Send it with {send.function}({send.target}, …).",
         edits=[
             module.edit(
-                "Call", call, lambda node: sending(node, send, apply),
+                "Call", call,
+                lambda node: sending(node, send, apply, LINE - module.column(call)),
                 imports=needed_imports(send, context.helper),
-                drops=_drops(module, func.value),
+                drops=drops(func.value) if task is not None else (),
             ),
             *_id_edits(module, use),
         ],
     )
 
 
-def _drops(module: ModuleIndex, receiver: ast.expr) -> tuple[str, ...]:
+def drops(receiver: ast.expr) -> tuple[str, ...]:
+    """The name whose import a receiver may be the last user of."""
     while isinstance(receiver, ast.Attribute | ast.Call):
         receiver = receiver.value if isinstance(receiver, ast.Attribute) else receiver.func
     return (receiver.id,) if isinstance(receiver, ast.Name) else ()
@@ -176,6 +186,22 @@ EXAMPLES = (
             )
             + "\n\nJOBS = {'send': send}\n"
             "enqueue(JOBS['send'], args=[1], queue='mail' if JOBS else None)\n"
+        },
+    ),
+    Example(
+        "delay_on_commit",
+        {
+            "shop/__init__.py": "",
+            "shop/tasks.py": _TASKS,
+            "shop/views.py": "import sys\n\nfrom shop.tasks import send\n\n\ndef view(order):\n"
+            "    send.delay_on_commit(order.pk)\n",
+        },
+        ("shop/views.py:7",),
+        {
+            "shop/views.py": "import sys\nfrom functools import partial\n\n"
+            "from django.db import transaction\nfrom django_q.tasks import async_task\n\n\n"
+            "def view(order):\n"
+            '    transaction.on_commit(partial(async_task, "shop.tasks.send", order.pk))\n'
         },
     ),
     Example(

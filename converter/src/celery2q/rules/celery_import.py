@@ -1,0 +1,126 @@
+"""Imports from celery, kombu, django_celery_beat, django_celery_results, and of the Celery app.
+
+What the other rules convert takes its imports along. An import that is left over fails at start
+as soon as the package is gone. Two of Celery's exceptions have a twin in the helper and are
+imported from there.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from celery2q.context import Context, Example
+from celery2q.findings import Edit, Finding, Level
+from celery2q.index import ModuleIndex
+
+RULE = "celery-import"
+PACKAGES = frozenset(
+    "celery kombu billiard django_celery_beat django_celery_results djcelery celery_once "
+    "celery_singleton flower".split()
+)
+#: Celery's name → the helper's.
+TWINS = {
+    "celery.exceptions.Retry": "Retry",
+    "celery.exceptions.MaxRetriesExceededError": "MaxRetriesExceededError",
+}
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Find the imports, wherever they stand."""
+    for module in context.modules:
+        for node in module.imports:
+            yield from _check(context, module, node)
+
+
+def _check(
+    context: Context, module: ModuleIndex, node: ast.Import | ast.ImportFrom
+) -> Iterator[Finding]:
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif not node.level and (node.module or "").split(".")[0] in PACKAGES:
+        names = [f"{node.module}.{alias.name}" for alias in node.names]
+    else:
+        base = module.absolute(node)
+        names = [f"{base}.{alias.name}" for alias in node.names]
+    found = [name for name in names if name.split(".")[0] in PACKAGES]
+    found = [name for name in found if not _local(context, name)]
+    if found:
+        yield context.at(
+            RULE, Level.ERROR, module, node, f"{', '.join(found)} is imported.",
+            "Take the import away with what uses it.", edits=_twins(context, module, node, found),
+        )
+        return
+    gone = [name for name in names if _app_is_gone(context, name)]
+    if gone:
+        yield context.at(
+            RULE, Level.ERROR, module, node,
+            f"{', '.join(gone)} is imported, and there is no such module in this tree.",
+            "Take the import away: it named the Celery app.",
+        )
+
+
+def _local(context: Context, name: str) -> bool:
+    """Whether the tree has a package of that name itself."""
+    return name.split(".")[0] in context.project.by_module
+
+
+def _twins(
+    context: Context, module: ModuleIndex, node: ast.AST, found: list[str]
+) -> list[Edit]:
+    if not isinstance(node, ast.ImportFrom) or not all(name in TWINS for name in found):
+        return []
+    if module.parents[node] is not module.tree or any(alias.asname for alias in node.names):
+        return []
+    import libcst as cst
+
+    return [
+        Edit(
+            "ImportFrom", node.lineno, module.column(node), lambda _: cst.RemoveFromParent(),
+            imports=tuple((context.helper, TWINS[name]) for name in found),
+        )
+    ]
+
+
+def _app_is_gone(context: Context, name: str) -> bool:
+    """Whether a name is a module `celery` of a package of this tree that is not there."""
+    parts = name.split(".")
+    for index, part in enumerate(parts):
+        if part in ("celery", "celery_app", "celeryapp") and index:
+            package = ".".join(parts[:index])
+            source = context.project.by_module.get(package)
+            if source is None or source.name != "__init__.py":
+                return False
+            dotted = ".".join(parts[: index + 1])
+            if dotted in context.project.by_module:
+                return False
+            module = context.project.module(package)
+            return module is not None and part not in module.top
+    return False
+
+
+EXAMPLES = (
+    Example(
+        "imports that are left over",
+        {
+            "shop/__init__.py": "from .celery import app as celery_app\n",
+            "shop/a.py": "import celery.result\nfrom kombu import Queue\n"
+            "from django_celery_beat.models import PeriodicTask\n",
+        },
+        ("shop/__init__.py:1", "shop/a.py:1", "shop/a.py:2", "shop/a.py:3"),
+    ),
+    Example(
+        "exceptions with a twin",
+        {
+            "shop/__init__.py": "",
+            "shop/celery.py": "",
+            "shop/a.py": "from celery.exceptions import MaxRetriesExceededError\n\ncelery = 1\n",
+        },
+        ("shop/a.py:1",),
+        {"shop/a.py": "from shop.q_tasks import MaxRetriesExceededError\n\ncelery = 1\n"},
+    ),
+    Example(
+        "a package of the same name in the tree",
+        {"celery/__init__.py": "", "shop/__init__.py": "", "shop/a.py": "import celery\n"},
+    ),
+)
