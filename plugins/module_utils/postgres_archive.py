@@ -104,11 +104,12 @@ class Pipeline:
     def __init__(self, client: Client, invocations: list[Invocation], name: str) -> None:
         self._client = client
         self._name = name
+        self._files = contextlib.ExitStack()
         self._errors: list[IO[bytes]] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         source: Any = subprocess.PIPE
         for invocation in invocations:
-            stderr = tempfile.TemporaryFile()
+            stderr = self._files.enter_context(tempfile.TemporaryFile())
             self._errors.append(stderr)
             process = subprocess.Popen(
                 invocation.argv,
@@ -154,8 +155,7 @@ class Pipeline:
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-        for stderr in self._errors:
-            stderr.close()
+        self._files.close()
 
 
 def partial_path(path: str) -> str:

@@ -251,7 +251,7 @@ class ContainerClient(Client):
         )
         if status != 0:
             raise self.explain("docker exec", status, err)
-        user, database = (out.split("\n") + ["", ""])[:2]
+        user, database = [*out.split("\n"), "", ""][:2]
         self.user = options.user or user
         self.database = options.database or database
         if options.password:
@@ -305,7 +305,7 @@ class ContainerClient(Client):
         status, out, err = run(Invocation(argv, _environment()))
         if status != 0:
             raise self.explain("docker inspect", status, err)
-        return (out.split() + [""])[0]
+        return [*out.split(), ""][0]
 
 
 def client_folders(client_dir: str) -> dict[int, str]:

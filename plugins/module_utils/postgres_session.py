@@ -40,7 +40,8 @@ class Session:
 
     def __init__(self, client: Client, database: str = "", application: str = "cutover") -> None:
         self._client = client
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        self._files = contextlib.ExitStack()
+        self._stderr: IO[bytes] = self._files.enter_context(tempfile.TemporaryFile())
         invocation = client.program("psql", _ARGUMENTS, database=database, application=application)
         try:
             self._process = subprocess.Popen(
@@ -51,7 +52,7 @@ class Session:
                 stderr=self._stderr,
             )
         except FileNotFoundError as error:
-            self._stderr.close()
+            self._files.close()
             raise client.explain("psql", 127, f"{invocation.argv[0]}: not found") from error
         try:
             self._send(invocation.preamble + b"set client_encoding = 'UTF8';\n")
@@ -121,7 +122,7 @@ class Session:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
-        self._stderr.close()
+        self._files.close()
 
     def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
