@@ -22,6 +22,9 @@ umask 022
 # nothing of the caller's own configuration, hooks or templates may reach the commits
 unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE || true
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_TEMPLATE_DIR=''
+export GIT_CONFIG_COUNT=2
+export GIT_CONFIG_KEY_0=core.excludesFile GIT_CONFIG_VALUE_0=/dev/null
+export GIT_CONFIG_KEY_1=core.attributesFile GIT_CONFIG_VALUE_1=/dev/null
 export GIT_AUTHOR_NAME='air_risk' GIT_AUTHOR_EMAIL='air_risk@example.org'
 export GIT_COMMITTER_NAME='air_risk' GIT_COMMITTER_EMAIL='air_risk@example.org'
 
@@ -121,7 +124,7 @@ deaf_qcluster() {
 
 mkdir "$tree"
 cp -R "$here/air_risk/." "$tree/"
-rm -f "$tree/.env"
+rm -rf "$tree/.env" "$tree/media" "$tree/.ruff_cache"
 git -C "$tree" init --quiet --initial-branch=main
 commit celery '2026-01-05T09:00:00+0000' 'air_risk on Celery and Django-Q'
 
