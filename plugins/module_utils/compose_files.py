@@ -107,20 +107,30 @@ def kept_name(path: str) -> str:
     return os.path.join(*("__" if part == ".." else part for part in parts))
 
 
-def keep(folder: str, path: str, data: bytes, mode: int = 0o600) -> tuple[str, bool]:
+def keep(folder: str, path: str, data: bytes, overwrite: bool = True) -> tuple[str, bool]:
     """Keep a copy under a folder; returns its path and whether anything was written.
+
+    Args:
+        folder: it is made when it is not there.
+        path: the file's path in its project.
+        data: its content.
+        overwrite: whether another content of that name gives way; else the copy's name gets a
+            part of its SHA-256.
 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
     target = os.path.join(folder, kept_name(path))
     os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-    if os.path.isfile(target):
-        with open(target, "rb") as stream:
-            if stream.read() == data:
-                return target, False
-    atomic_file.replace(target, data, mode)
-    return target, True
+    for name in (target, f"{target}.{hashlib.sha256(data).hexdigest()[:12]}"):
+        if os.path.isfile(name):
+            with open(name, "rb") as stream:
+                if stream.read() == data:
+                    return name, False
+        if overwrite or not os.path.lexists(name):
+            break
+    atomic_file.replace(name, data)
+    return name, True
 
 
 def start_interval_known() -> bool:

@@ -50,7 +50,8 @@ def _lines(text: str) -> list[str]:
 def masked(name: str, text: str) -> str:
     """A Compose file's text with the values of environment variables hidden.
 
-    What is only a reference (`${NAME}`, `${NAME:?message}`) stays. A text that is no YAML is hidden as a whole.
+    What is only a reference (`${NAME}`, `${NAME:?message}`) stays. A text that is no YAML is
+    hidden as a whole.
     """
     try:
         documents = parse(name, text)

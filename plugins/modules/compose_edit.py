@@ -222,37 +222,30 @@ def prove(
 
 
 def write(params: dict[str, Any], plan: dict[str, Any], dest: str) -> dict[str, Any]:
-    """Write originals, copies and patch, and prove the copies.
+    """Write originals, copies and patch, and prove the copies; nothing where nothing changes.
 
     Raises:
         FilesError: a file has changed since it was read, or the proof failed.
         DockerError: Compose does not accept the files.
         OSError: the folder cannot be written.
     """
-    described, before, after, wrote = [], [], [], False
+    described: list[dict[str, Any]] = []
+    before, after, wrote = [], [], False
+    aside = any(
+        len({item["sha256_before"], item["sha256_base"], item["sha256_after"]}) > 1
+        for item in plan["files"]
+    )
     for path, wanted in zip(params["files"], plan["files"]):
         original = files.read_original(params["project_dir"], params["tree"], path)
         if original.sha256_before != wanted["sha256_before"] or (
             original.sha256_base != wanted["sha256_base"]
         ):
             raise files.FilesError(f"{path} was changed while it was read. Run it again.")
-        data = files.decoded(wanted["text"])
-        candidate, made = files.keep(os.path.join(dest, "candidate"), path, data)
-        wrote |= made
-        kept = base = ""
-        if original.data is not None:
-            kept, made = files.keep(os.path.join(dest, "original"), path, original.data)
-            wrote |= made
-        if original.base != original.data:
-            base, made = files.keep(os.path.join(dest, "base"), path, original.base)
-            wrote |= made
-        before.append(base or kept)
-        after.append(candidate)
         described.append(
             {
                 "path": path,
-                "original": kept,
-                "candidate": candidate,
+                "original": "",
+                "candidate": "",
                 "sha256_before": original.sha256_before,
                 "sha256_base": original.sha256_base,
                 "sha256_after": wanted["sha256_after"],
@@ -262,6 +255,25 @@ def write(params: dict[str, Any], plan: dict[str, Any], dest: str) -> dict[str, 
                 "changed": wanted["sha256_after"] != original.sha256_before,
             }
         )
+        if not aside:
+            continue
+        data = files.decoded(wanted["text"])
+        candidate, made = files.keep(os.path.join(dest, "candidate"), path, data)
+        wrote |= made
+        kept = base = ""
+        if original.data is not None:
+            kept, made = files.keep(
+                os.path.join(dest, "original"), path, original.data, overwrite=False
+            )
+            wrote |= made
+        if original.base != original.data:
+            base, made = files.keep(os.path.join(dest, "base"), path, original.base)
+            wrote |= made
+        before.append(base or kept)
+        after.append(candidate)
+        described[-1].update(original=kept, candidate=candidate)
+    if not aside:
+        return {"changed": False, "files": described, "patch": ""}
     wrong = prove(params, plan, before, after, dest)
     if wrong:
         raise files.FilesError(
