@@ -12,6 +12,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.preflight_finding
     as_text,
     headline,
     of_failure,
+    of_places,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.preflight_judge import judge
 from ansible_collections.cutover.django_q.plugins.module_utils.preflight_questions import (
@@ -41,6 +42,7 @@ class FilterModule:
             "preflight_findings": preflight_findings,
             "preflight_document": document,
             "preflight_failure": of_failure,
+            "preflight_places": of_places,
             "preflight_questions": questions,
             "preflight_running": running,
             "preflight_text": preflight_text,

@@ -150,3 +150,22 @@ def of_failure(
         "expected": expected,
         "fix": fix,
     }
+
+
+def of_places(findings: list[dict[str, Any]], identifier: str) -> list[dict[str, str]]:
+    """Findings about places in files as findings of the preflight.
+
+    Args:
+        findings: [{level, file, line (0 for the whole file), found, expected, fix}].
+    """
+    return [
+        {
+            "id": identifier,
+            "level": item["level"],
+            "found": f"{item['file']}{':' + str(item['line']) if item['line'] else ''}: "
+            + item["found"],
+            "expected": item["expected"],
+            "fix": item["fix"],
+        }
+        for item in findings
+    ]

@@ -11,6 +11,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.preflight_finding
     human,
     listed,
     of_failure,
+    of_places,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.preflight_questions import questions
 
@@ -76,6 +77,20 @@ def test_a_failed_task_as_a_finding(result: dict, words: str) -> None:
     finding = of_failure(result, "id", "build | Build the image", "e", "f")
     assert finding["found"] == words
     assert finding["level"] == "error"
+
+
+def test_places_in_files() -> None:
+    place = {
+        "level": "warning",
+        "file": "a.yml",
+        "line": 3,
+        "found": "x",
+        "expected": "",
+        "fix": "",
+    }
+    found = of_places([place, {**place, "line": 0}], "compose_file")
+    assert [item["found"] for item in found] == ["a.yml:3: x", "a.yml: x"]
+    assert {item["id"] for item in found} == {"compose_file"}
 
 
 def service(*states: str, command: list[str] | None = None) -> dict:
