@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from testbed import checks, demo, deploy, engine, golden, hosts, images, venv
+from testbed import checks, demo, deploy, engine, golden, hosts, images, record, venv
 from testbed.console import TestbedError, fail, say
 
 
@@ -53,6 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     deployment.add_argument("--ref", default="celery", help="git ref of it (default: %(default)s)")
     deployment.add_argument("--fresh", action="store_true", help="in a new host of the name")
 
+    stand = command("record", _record, "write down how a deployment stands")
+    stand.add_argument("name")
+    stand.add_argument("path", type=Path)
+
     show = command("demo", _demo, "Celery to Django-Q on the host cutover-demo")
     way = show.add_mutually_exclusive_group()
     way.add_argument("--rollback", action="store_true", help="take it back to Celery")
@@ -94,6 +99,10 @@ def _load(options: argparse.Namespace) -> None:
 def _deploy(options: argparse.Namespace) -> None:
     engine.ensure()
     deploy.deploy(options.name, options.ref, fresh=options.fresh)
+
+
+def _record(options: argparse.Namespace) -> None:
+    record.write(options.name, options.path)
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -91,7 +91,9 @@ def _plan(steps: Sequence[str], scenario: str | None) -> list[tuple[str, _Comman
             plan.append((f"tests of the sample application ({ref})", _application(ref), _django))
     if "molecule" in steps:
         for folder in _scenarios(scenario):
-            command = _Command(["molecule", "test", "--scenario-name", folder.name])
+            # Without borders, so that lines of the output stay whole.
+            options = ["--no-command-borders", "--scenario-name", folder.name]
+            command = _Command(["molecule", "test", *options])
             plan.append((f"molecule {folder.name}", command, molecule_log.judge(folder)))
     return plan
 

@@ -38,7 +38,7 @@ def judge(folder: Path) -> Callable[[int, str], tuple[int, int, str]]:
             problems.append(f"exit code {code}")
         if not recap:
             problems.append("no recap")
-        for word in ("missing", "skipped", "disabled"):
+        for word in ("missing", "skipped"):
             if recap.get(word):
                 problems.append(f"{recap[word]} actions {word}")
         if not code:

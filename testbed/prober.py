@@ -90,13 +90,12 @@ def worker_runs() -> bool:
         return False
     finally:
         connection.close()
-    services = {entry["Labels"].get("com.docker.compose.service", "") for entry in found}
-    one_offs = {
-        entry["Labels"].get("com.docker.compose.service", "")
-        for entry in found
-        if entry["Labels"].get("com.docker.compose.oneoff") == "True"
-    }
-    return any(service.startswith(WORKERS) for service in services - one_offs)
+    labels = [entry["Labels"] for entry in found]
+    return any(
+        label.get("com.docker.compose.service", "").startswith(WORKERS)
+        and label.get("com.docker.compose.oneoff") != "True"
+        for label in labels
+    )
 
 
 def watch(question: Callable[[], bool], spans: Spans, stop: Path, deadline: float) -> None:
