@@ -104,12 +104,11 @@ class Pipeline:
     def __init__(self, client: Client, invocations: list[Invocation], name: str) -> None:
         self._client = client
         self._name = name
-        self._files = contextlib.ExitStack()
         self._errors: list[IO[bytes]] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         source: Any = subprocess.PIPE
         for invocation in invocations:
-            stderr = self._files.enter_context(tempfile.TemporaryFile())
+            stderr = tempfile.TemporaryFile()  # noqa: SIM115 (stop closes it)
             self._errors.append(stderr)
             process = subprocess.Popen(
                 invocation.argv,
@@ -155,7 +154,8 @@ class Pipeline:
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
-        self._files.close()
+        for stderr in self._errors:
+            stderr.close()
 
 
 def partial_path(path: str) -> str:

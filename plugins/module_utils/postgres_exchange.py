@@ -36,7 +36,8 @@ SELECT json_build_object('sql', format('ALTER DATABASE %I CONNECTION LIMIT %s;',
 SELECT json_build_object('sql', format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', {target}))
   FROM pg_database d
  WHERE d.datname = {live} AND d.datacl IS NOT NULL;
-SELECT json_build_object('sql', format('GRANT %s ON DATABASE %I TO %s%s;', a.privilege_type, {target},
+SELECT json_build_object('sql', format('GRANT %s ON DATABASE %I TO %s%s;',
+         a.privilege_type, {target},
          CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END,
          CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END))
   FROM pg_database d, aclexplode(d.datacl) a LEFT JOIN pg_roles r ON r.oid = a.grantee

@@ -40,8 +40,7 @@ class Session:
 
     def __init__(self, client: Client, database: str = "", application: str = "cutover") -> None:
         self._client = client
-        self._files = contextlib.ExitStack()
-        self._stderr: IO[bytes] = self._files.enter_context(tempfile.TemporaryFile())
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (close closes it)
         invocation = client.program("psql", _ARGUMENTS, database=database, application=application)
         try:
             self._process = subprocess.Popen(
@@ -52,7 +51,7 @@ class Session:
                 stderr=self._stderr,
             )
         except FileNotFoundError as error:
-            self._files.close()
+            self._stderr.close()
             raise client.explain("psql", 127, f"{invocation.argv[0]}: not found") from error
         try:
             self._send(invocation.preamble + b"set client_encoding = 'UTF8';\n")
@@ -122,7 +121,7 @@ class Session:
             self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
-        self._files.close()
+        self._stderr.close()
 
     def _send(self, data: bytes) -> None:
         assert self._process.stdin is not None
