@@ -155,7 +155,7 @@ def main() -> None:
     before: dict[str, Any]
     manifest: dict[str, Any]
     try:
-        if module.check_mode and params["current"]:
+        if module.check_mode and params["current"] and not params["create"]:
             before = manifest = params["current"]
         elif params["missing_ok"] and not os.path.exists(path):
             module.exit_json(changed=False, ansible_facts={"run_record_manifest": {}})
