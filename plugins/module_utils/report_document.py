@@ -13,6 +13,10 @@ from ansible_collections.cutover.django_q.plugins.module_utils.text_table import
     text_table,
 )
 
+# How the keys end under which roles leave the seconds that something was away, and those that a
+# bare recreation of the same service took, measured beside it.
+GAPS = {"_gap_seconds": "", "_gap_bare_seconds": " (recreated bare, beside it)"}
+
 # The state that a run which is being reported ends in.
 ENDS = {"switching": "migrated", "rolling_back": "rolled_back"}
 
@@ -53,13 +57,16 @@ def phase_rows(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def gaps(manifest: dict[str, Any]) -> dict[str, float]:
     """The seconds without something, as the roles measured them: {"web": 0.6, …}.
 
-    Each role may leave `gaps: {what: seconds}` under its own key; of two the longer one counts.
+    Each role may leave `<what>_gap_seconds` and `<what>_gap_bare_seconds` under its own key of
+    the manifest; of two of one name the longer one counts.
     """
     found: dict[str, float] = {}
     for part in manifest.values():
-        if isinstance(part, dict):
-            for what, value in (part.get("gaps") or {}).items():
-                found[what] = max(float(value), found.get(what, 0.0))
+        for key, value in part.items() if isinstance(part, dict) else ():
+            for ending, note in GAPS.items():
+                if key.endswith(ending) and value is not None:
+                    what = key[: -len(ending)].replace("_", " ") + note
+                    found[what] = max(float(value), found.get(what, 0.0))
     return found
 
 

@@ -235,7 +235,7 @@ def breaks(verdict: dict[str, Any], interrupted_ok: bool) -> list[str]:
 
 
 def settled(submissions: list[dict[str, Any]], executions: list[dict[str, Any]]) -> bool:
-    """Whether every accepted task has ended: nothing is left to wait for."""
+    """Whether every accepted task has ended: of the tasks nothing is left to wait for."""
     ended = {row["uid"] for row in executions if row["finished_at"] is not None}
     return all(item["uid"] in ended for item in submissions if item["status"] == 202)
 
@@ -287,10 +287,10 @@ def from_file(path: str) -> str:
         raise Unreadable(str(error)) from None
 
 
-def read_when_settled(
-    read: Callable[[], str], submissions: list[dict[str, Any]], wait: float
+def read_when(
+    read: Callable[[], str], done: Callable[[list[dict[str, Any]]], bool], wait: float
 ) -> list[dict[str, Any]]:
-    """The ledger's executions, as soon as all accepted tasks have ended, after `wait` s at most.
+    """The ledger's executions, as soon as `done` says so of them, after `wait` s at most.
 
     Raises:
         Unreadable: it cannot be read at the last try.
@@ -300,7 +300,7 @@ def read_when_settled(
         late = time.monotonic() >= deadline
         try:
             executions = executions_of(documents(read()))
-            if late or settled(submissions, executions):
+            if late or done(executions):
                 return executions
         except Unreadable:
             if late:
@@ -316,7 +316,9 @@ def options_of(arguments: list[str]) -> argparse.Namespace:
     ledger.add_argument("--url", help="of the ledger, loopback only")
     ledger.add_argument("--command", help="that prints the ledger's rows as JSON")
     ledger.add_argument("--ledger", help="file with the ledger's rows as JSON; - for stdin")
-    parser.add_argument("--wait", type=float, default=0.0, help="seconds for the tasks to end")
+    parser.add_argument(
+        "--wait", type=float, default=0.0, help="seconds for tasks and ticks to end"
+    )
     parser.add_argument("--slack", type=float, default=0.01, help="seconds of clocks apart")
     parser.add_argument("--interrupted-ok", action="store_true", help="an engine was killed")
     parser.add_argument("--tick-task", help="function of a schedule")
@@ -339,18 +341,11 @@ def main(arguments: list[str]) -> int:
         "ledger": lambda: from_file(options.ledger),
     }
     read = next(readers[name] for name in readers if getattr(options, name))
-    try:
-        submissions = [item for path in options.accepted for item in documents(from_file(path))]
-        executions = read_when_settled(read, submissions, options.wait)
-    except Unreadable as error:
-        print(f"checker: {error}", file=sys.stderr)
-        return 2
-    verdict: dict[str, Any] = {
-        "tasks": check_tasks(submissions, executions, options.slack),
-        "ticks": None,
-    }
-    if options.tick_task:
-        verdict["ticks"] = check_ticks(
+
+    def ticks_of(executions: list[dict[str, Any]]) -> dict[str, Any] | None:
+        if not options.tick_task:
+            return None
+        return check_ticks(
             executions,
             options.tick_task,
             options.tick_from,
@@ -358,6 +353,21 @@ def main(arguments: list[str]) -> int:
             options.tick_period,
             options.tick_late,
         )
+
+    def done(executions: list[dict[str, Any]]) -> bool:
+        ticks = ticks_of(executions)
+        return settled(submissions, executions) and not (ticks and ticks["missed"])
+
+    try:
+        submissions = [item for path in options.accepted for item in documents(from_file(path))]
+        executions = read_when(read, done, options.wait)
+    except Unreadable as error:
+        print(f"checker: {error}", file=sys.stderr)
+        return 2
+    verdict: dict[str, Any] = {
+        "tasks": check_tasks(submissions, executions, options.slack),
+        "ticks": ticks_of(executions),
+    }
     verdict["broken"] = breaks(verdict, options.interrupted_ok)
     print(json.dumps(verdict, indent=2))
     return 1 if verdict["broken"] else 0

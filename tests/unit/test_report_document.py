@@ -43,8 +43,8 @@ def manifest(**more: Any) -> dict[str, Any]:
             "celery": {"beat": {"entries": [{"enabled": True}, {"enabled": False}]}},
             "django_q": {"schedules": [{"repeats": -1}]},
         },
-        "release": {"target_ref": "django-q", "gaps": {"web": 0.6}},
-        "celery_drain": {"gaps": {"a worker": 0.0, "web": 0.2}},
+        "release": {"target_ref": "django-q", "web_gap_seconds": 0.6, "web_gap_bare_seconds": 0.5},
+        "celery_drain": {"worker_gap_seconds": 0.0, "web_gap_seconds": 0.2},
         "compose_services": {"patch": "/var/lib/cutover/air_risk/runs/x/compose.patch"},
         "postgres_backup": {"path": "/b/air_risk.dump", "size": 3 * MIB, "verified": True},
         "verify": {"rows": [{"repeats": -1}, {"repeats": -1}, {"repeats": 0}]},
@@ -96,7 +96,11 @@ def test_phases_in_seconds_the_running_one_without() -> None:
 
 
 def test_of_two_gaps_of_one_name_the_longer_one_counts() -> None:
-    assert report_document(manifest(), AFTER, NAMES)["gaps"] == {"web": 0.6, "a worker": 0.0}
+    assert report_document(manifest(), AFTER, NAMES)["gaps"] == {
+        "web": 0.6,
+        "web (recreated bare, beside it)": 0.5,
+        "worker": 0.0,
+    }
 
 
 @pytest.mark.parametrize(
