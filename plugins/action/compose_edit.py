@@ -28,7 +28,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.compose_project i
     Project,
     reached_paths,
 )
-from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_new import Wish
+from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_wish import Wish
 
 # How far `include` and `extends` are followed.
 _DEPTH = 5

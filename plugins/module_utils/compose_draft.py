@@ -23,14 +23,19 @@ class Source:
 
     Attributes:
         name: the file, as the project names it.
-        text: its content; newlines as they are.
+        text: its content; newlines as they are, one at the end added where it is missing.
+        unended: whether it is missing.
     """
 
     name: str
     text: str
+    unended: bool = field(init=False)
     starts: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.unended = bool(self.text) and not self.text.endswith("\n")
+        if self.unended:
+            self.text += self.newline
         self.starts = [0] + [match.end() for match in re.finditer("\n", self.text)]
         if self.starts[-1] == len(self.text) and len(self.starts) > 1:
             self.starts.pop()
@@ -149,9 +154,13 @@ class Draft:
         if (start, end, text) not in self.replaced:
             self.replaced.append((start, end, text))
 
-    def insert(self, line: int, text: str) -> None:
-        """Put whole lines before a line; `line` may be the number of lines, for the end."""
-        self.inserted.setdefault(line, []).append(text)
+    def insert(self, line: int, text: str, first: bool = False) -> None:
+        """Put whole lines before a line, after or (`first`) before those put there already.
+
+        `line` may be the number of lines, for the end.
+        """
+        texts = self.inserted.setdefault(line, [])
+        texts.insert(0 if first else len(texts), text)
 
     def drop_entry(self, mapping: Node, entry: Entry) -> None:
         """Take a key with its value out of a mapping, block or flow."""
@@ -289,17 +298,9 @@ class Draft:
     def result(self) -> str:
         """The whole text with the changes made; a missing final newline stays missing."""
         self.tidy()
-        source = self.source
-        unended = bool(source.text) and not source.text.endswith("\n")
-        if unended and source.count in self.inserted:
-            self.inserted[source.count].insert(0, source.newline)
         text = self.render()
-        last = source.count - 1
-        replaced_end = last in self.dropped and any(
-            line >= _run_start(self.dropped, last) for line in self.inserted
-        )
-        if unended and (source.count in self.inserted or replaced_end):
-            text = text[: -len(source.newline)]
+        if self.source.unended and text.endswith(self.source.newline):
+            text = text[: -len(self.source.newline)]
         return text
 
 

@@ -23,8 +23,8 @@ from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_new import (
     NewService,
-    Wish,
 )
+from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_wish import Wish
 from ansible_collections.cutover.django_q.plugins.module_utils.compose_references import (
     check_reached,
     drop,
@@ -134,16 +134,16 @@ def edit(
                         f"Add `{cluster.name}` to the Compose file, or name the worker",
                     )
                 )
-        edited.findings += _notes(project, names)
+        models = {cluster.like for cluster in edited.clusters}
+        edited.findings += _notes(project, names - models)
         edited.dropped = drop(project, names, moved, inserted)
     except Refusal as refusal:
         edited.findings.append(refusal.finding)
     edited.findings.sort(key=lambda finding: finding.level != ERROR)
     if not edited.refused:
         for file in parsed:
-            edited.texts[file.name] = (
-                file.draft.result() if file.draft.changed else file.source.text
-            )
+            if file.draft.changed:
+                edited.texts[file.name] = file.draft.result()
         edited.findings += _mentions(project, edited)
     return edited
 
@@ -188,8 +188,6 @@ def _mentions(project: Project, edited: Edited) -> list[Finding]:
         ]
         if lines:
             where = f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(lines)}"
-            what = (
-                f"{where} of the new text still mention a dropped service; look whether it matters"
-            )
+            what = f"a dropped service is still mentioned in the new text, {where}"
             found.append(Finding(NOTE, file.name, 0, what))
     return found

@@ -55,8 +55,6 @@ def as_lines(
     if node.kind == "sequence":
         members = [f"{margin}- {_raw(source, item, indent + step + 2)}" for item in node.items]
         return head + newline.join([*members, f"{margin}- {name}={value}"]) + newline
-    if node.anchor and (environment.kind == "alias" or node is not environment):
-        return head + f"{margin}<<: *{node.anchor}{newline}" + own
     if node.anchor:
         return head + f"{margin}<<: *{node.anchor}{newline}" + own
     lines = [
@@ -113,4 +111,5 @@ def add(draft: Draft, environment: Node, name: str, value: str) -> None:
             return
         text = " " * source.column(last_entry.start) + text + source.newline
     line = source.line_of(max(environment.end - 1, 0)) + 1
-    draft.insert(line, text)
+    # Before what is put after the whole service: it belongs to `environment`.
+    draft.insert(line, text, first=True)

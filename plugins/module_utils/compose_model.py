@@ -16,15 +16,12 @@ from typing import Any
 NOT_COPIED = (
     "command",
     "healthcheck",
-    "restart",
-    "stop_grace_period",
     "stop_signal",
     "init",
     "container_name",
     "hostname",
     "ports",
     "expose",
-    "entrypoint",
 )
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _DURATION_KEYS = {"interval", "timeout", "start_period", "start_interval", "stop_grace_period"}
@@ -118,7 +115,8 @@ def _cluster_differences(
     """Where a qcluster service is not `model` with the settings that were meant."""
     found = []
     for key, wanted in cluster.settings.items():
-        if key in after and _same(key, wanted, after[key]):
+        # An empty value that takes back what a merge brings may leave no trace in the model.
+        if _same(key, wanted, after.get(key)) or (wanted == [] and not after.get(key)):
             continue
         found.append(f"{path}.{key} is not what was written")
     environment = after.get("environment") or {}
@@ -185,7 +183,24 @@ def unexpected_differences(
         kept = {name: value for name, value in one.items() if name in two}
         found += differences(kept, two, section)
     others = [
-        {k: v for k, v in model.items() if k != "services" and k not in _SHARED}
+        {
+            key: _without_names(value, gone) if key.startswith("x-") else value
+            for key, value in model.items()
+            if key != "services" and key not in _SHARED
+        }
         for model in (before, after)
     ]
     return found + differences(*others)
+
+
+def _without_names(value: Any, gone: set[str]) -> Any:
+    """A block for merge keys (`x-…`) without the dropped services that it names."""
+    if isinstance(value, dict):
+        return {k: _without_names(v, gone) for k, v in value.items() if k not in gone}
+    if isinstance(value, list):
+        return [
+            _without_names(item, gone)
+            for item in value
+            if not isinstance(item, str) or item.split(":")[0] not in gone
+        ]
+    return value

@@ -65,7 +65,7 @@ class ComposeFile:
             Refusal: it is no YAML, or no Compose file.
         """
         source = Source(name, text)
-        documents = [root for root in parse(name, text) if not root.null]
+        documents = [root for root in parse(name, source.text) if not root.null]
         for root in documents:
             if root.kind != "mapping":
                 raise refuse(name, root.line, f"this is a {root.kind}", "a Compose file's mapping")

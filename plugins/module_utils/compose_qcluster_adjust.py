@@ -31,7 +31,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.compose_project i
     Definition,
     Project,
 )
-from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_new import (
+from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_wish import (
     RESTARTS,
     Wish,
 )

@@ -8,7 +8,6 @@ file; what belongs to Celery or to the one container is left out or put anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.cutover.django_q.plugins.module_utils import compose_environment
@@ -25,17 +24,17 @@ from ansible_collections.cutover.django_q.plugins.module_utils.compose_findings 
     Refusal,
     refuse,
 )
-from ansible_collections.cutover.django_q.plugins.module_utils.compose_healthcheck import (
-    healthcheck,
-)
 from ansible_collections.cutover.django_q.plugins.module_utils.compose_model import (
     NOT_COPIED,
     Cluster,
-    seconds,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.compose_project import (
     Definition,
     Project,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils.compose_qcluster_wish import (
+    Wish,
+    settings_for,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.compose_references import (
     REFERENCES,
@@ -47,50 +46,6 @@ from ansible_collections.cutover.django_q.plugins.module_utils.compose_yaml impo
     Node,
     effective,
 )
-
-RESTARTS = ("unless-stopped", "always")
-
-
-@dataclass
-class Wish:
-    """What a qcluster service should be like.
-
-    Attributes:
-        command: its command in exec form.
-        stop_grace_period: the least that it needs, as Compose writes durations.
-        start_interval: whether Engine and Compose know that key of a health check.
-    """
-
-    command: list[str] = field(default_factory=lambda: ["python", "manage.py", "qcluster"])
-    stop_grace_period: str = "10m"
-    start_interval: bool = False
-
-
-def settings_for(project: Project, model: str, wish: Wish) -> dict[str, Any]:
-    """The keys to write into the new service: what it would not have through a merge already."""
-    values: dict[str, Any] = {
-        "command": wish.command,
-        "healthcheck": healthcheck(wish.command, wish.start_interval),
-    }
-    restart = project.setting(model, "restart")
-    if restart is None or restart[1].value.resolved.value not in RESTARTS:
-        values["restart"] = "unless-stopped"
-    grace = project.setting(model, "stop_grace_period")
-    found = seconds(grace[1].value.resolved.value) if grace else None
-    if found is None or found < (seconds(wish.stop_grace_period) or 0):
-        values["stop_grace_period"] = wish.stop_grace_period
-    entrypoint = project.setting(model, "entrypoint")
-    if entrypoint is not None and _is_celery(entrypoint[1]):
-        values["entrypoint"] = []
-    ports = project.setting(model, "ports")
-    if ports is not None and not ports[1].value.resolved.items:
-        values["ports"] = []
-    return values
-
-
-def _is_celery(entry: Entry) -> bool:
-    """Whether an entrypoint starts Celery itself."""
-    return any("celery" in word for word in words_of(entry.value.resolved))
 
 
 class NewService:
@@ -115,7 +70,7 @@ class NewService:
             wish: what it should be like.
             keep_anchors: whether anchors in the copied text stay: once, as the model goes.
         """
-        values = settings_for(self.project, self.model, wish)
+        values = settings_for(self.project, self.model, self.cluster.name, wish)
         self.cluster.like = self.model
         self.cluster.settings = dict(values)
         if self.queue:
@@ -136,7 +91,7 @@ class NewService:
         for definition in definitions:
             for key in ("container_name", "hostname"):
                 entry = definition.body.entry(key)
-                if entry is not None:
+                if entry is not None and key not in self.cluster.settings:
                     self._find(
                         NOTE,
                         definition,
@@ -184,11 +139,13 @@ class NewService:
             lines = source.block_lines(entry.start, entry.end, column)
             if key in REFERENCES:
                 strip(draft, body, entry, self.names, emptied, set())
+            elif key in values and not main:
+                gone.append(entry)
             elif key in pending:
                 text = self._blocks(definition, {key: pending.pop(key)}, column, step)
                 draft.insert(lines[0], text)
                 gone.append(entry)
-            elif key in NOT_COPIED and not self._stays(key, entry, main):
+            elif key in NOT_COPIED and not _stays(key, entry):
                 gone.append(entry)
             elif key == "environment" and main and self.queue:
                 self._environment(draft, definition, entry, column, step, gone)
@@ -215,17 +172,7 @@ class NewService:
         first = source.line_of(definition.entry.key.end) + 1
         after = source.line_of(max(body.end - 1, 0)) + 1
         text = draft.render(first, after)
-        if text and not text.endswith("\n"):
-            text += source.newline
         return head + source.newline + text.lstrip("\r\n") if text.strip() else ""
-
-    def _stays(self, key: str, entry: Entry, main: bool) -> bool:
-        """Whether a key that is not copied as a rule is right for the new service as it is."""
-        if key == "entrypoint":
-            return not _is_celery(entry)
-        if key == "ports":
-            return not entry.value.resolved.items
-        return main and key in ("restart", "stop_grace_period")
 
     def _blocks(
         self, definition: Definition, values: dict[str, Any], column: int, step: int
@@ -269,15 +216,7 @@ class NewService:
     def _end_with(self, draft: Draft, definition: Definition, text: str) -> None:
         """Put lines at the end of the service."""
         if text:
-            source = draft.source
-            line = source.line_of(max(definition.entry.value.end - 1, 0)) + 1
-            if (
-                line == source.count
-                and not source.text.endswith("\n")
-                and (source.count not in draft.inserted)
-            ):
-                text = source.newline + text
-            draft.insert(line, text)
+            draft.insert(draft.source.line_of(max(definition.entry.value.end - 1, 0)) + 1, text)
 
     def _check_aliases(self, definition: Definition, copied: list[Entry]) -> None:
         """Refuse where the copied text uses an anchor that does not come along.
@@ -341,12 +280,14 @@ class NewService:
                 strip(draft, body, entry, self.names, emptied, set())
                 if entry in emptied.of(body):
                     continue
+            elif key in values and not main:
+                continue
             elif key in pending:
                 members.append(
                     f"{render.key(key, quoted)}: {render.flow(pending.pop(key), quoted)}"
                 )
                 continue
-            elif key in NOT_COPIED and not self._stays(key, entry, main):
+            elif key in NOT_COPIED and not _stays(key, entry):
                 continue
             elif key == "environment" and main and self.queue:
                 if entry.value.kind == "alias":
@@ -409,6 +350,14 @@ class NewService:
         if self.model not in self.names:
             text += source.newline if spaced else ""
         draft.insert(first, text)
+
+
+def _stays(key: str, entry: Entry) -> bool:
+    """Whether a key that is not copied as a rule stays, since it takes back what a merge brings."""
+    value = entry.value.resolved
+    if key in ("ports", "expose"):
+        return not value.items
+    return key == "init" and value.value.lower() == "false"
 
 
 def _changed(draft: Draft, start: int, end: int) -> str:

@@ -9,14 +9,14 @@ import re
 from typing import Any
 
 # Words that mean the same with and without quotes, in every version of YAML.
-_PLAIN = re.compile(r"[a-z][a-z]+(?:-[a-z]+)*\Z|(?:\d+(?:ms|us|s|m|h))+\Z")
-_WORDS = {"true", "false", "yes", "no", "on", "off", "null"}
+_PLAIN = re.compile(r"[A-Za-z_][\w-]*\Z|(?:\d+(?:ms|us|s|m|h))+\Z")
+_WORDS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null"}
 
 
 def scalar(value: Any, quoted: bool = False) -> str:
     """A scalar; `quoted` for files that quote all they can, as JSON does."""
     if isinstance(value, str):
-        if not quoted and _PLAIN.match(value) and value not in _WORDS:
+        if not quoted and _PLAIN.match(value) and value.lower() not in _WORDS:
             return value
         return json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
@@ -27,7 +27,7 @@ def flow(value: Any, quoted: bool = False) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(json.dumps(item, ensure_ascii=False) for item in value) + "]"
     if isinstance(value, dict):
-        members = [f"{scalar(k, quoted)}: {flow(v, quoted)}" for k, v in value.items()]
+        members = [f"{key(k, quoted)}: {flow(v, quoted)}" for k, v in value.items()]
         return "{" + ", ".join(members) + "}"
     return scalar(value, quoted)
 
