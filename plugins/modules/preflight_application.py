@@ -10,19 +10,19 @@ module: preflight_application
 short_description: Asks the application several questions in one task
 version_added: 0.1.0
 description:
-  - Runs scripts of C(plugins/module_utils/app) inside the application, each as
-    M(cutover.django_q.app_script) would, and returns all answers.
+  - Runs scripts of C(plugins/module_utils/app) that only read inside the application, as
+    M(cutover.django_q.app_script) would, all of a container in one process.
   - A question that fails does not fail the task. Its answer holds the error, for the preflight to
     judge, so that one broken container hides nothing about the others.
-  - Scripts that change data are refused.
 extends_documentation_fragment:
   - cutover.django_q.compose_project
 options:
   questions:
     description:
-      - The questions, each with C(name) (under which the answer is returned), C(service),
-        C(script) and, if need be, C(params), C(mode), C(image), C(code_dir), C(environment) and
-        C(overrides) with the meanings they have in M(cutover.django_q.app_script).
+      - The questions, each with C(service), C(parts) and, if need be, C(mode), C(image),
+        C(code_dir), C(environment) and C(overrides) with the meanings they have in
+        M(cutover.django_q.app_script).
+      - A part has C(name) (under which its answer is returned), C(script) and C(params).
     type: list
     elements: dict
     required: true
@@ -55,13 +55,15 @@ EXAMPLES = r"""
     project_dir: /srv/air_risk
     project_name: air_risk
     questions:
-      - {name: django_q, service: web, script: django_q_state}
+      - service: web
+        parts:
+          - {name: django_q, script: django_q_state}
   register: application
 """
 
 RETURN = r"""
 answers:
-  description: The answers by the question's name, each with C(result) and C(error).
+  description: The answers by the part's name, each with C(result) and C(error).
   type: dict
   returned: always
   sample:

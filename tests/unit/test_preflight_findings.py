@@ -13,7 +13,10 @@ from ansible_collections.cutover.django_q.plugins.module_utils.preflight_finding
     of_failure,
     of_places,
 )
-from ansible_collections.cutover.django_q.plugins.module_utils.preflight_questions import questions
+from ansible_collections.cutover.django_q.plugins.module_utils.preflight_questions import (
+    answers_of,
+    questions,
+)
 
 
 def test_the_same_finding_is_kept_once() -> None:
@@ -127,18 +130,33 @@ def test_questions_go_to_what_runs() -> None:
         "celery_app": "",
         "inspect_timeout": 2,
     }
-    asked = {item["name"]: item for item in questions(services, ask)}
-    assert sorted(asked) == [
-        "celery",
-        "django_q",
-        "identity_beat",
-        "identity_web",
-        "identity_worker2",
-    ]
-    assert asked["celery"]["service"] == "worker2"
-    assert asked["celery"]["params"]["beat_command"] == ["celery", "beat", "-S", "django"]
+    asked = {
+        part["name"]: (question["service"], part)
+        for question in questions(services, ask)
+        for part in question["parts"]
+    }
+    assert {name: service for name, (service, _part) in asked.items()} == {
+        "identity_web": "web",
+        "django_q": "web",
+        "identity_worker2": "worker2",
+        "celery": "worker2",
+        "identity_beat": "beat",
+    }
+    command = asked["celery"][1]["params"]["beat_command"]
+    assert command == ["celery", "beat", "-S", "django"]
     nothing = {name: service("exited") for name in services}
     assert questions(nothing, ask) == []
+
+
+def test_answers_by_part() -> None:
+    parts = [{"name": "a"}, {"name": "b"}]
+    failed = answers_of(parts, {"failed": True, "msg": "no container"})
+    assert failed == {name: {"result": {}, "error": "no container"} for name in "ab"}
+    good = {"result": {"x": 1}, "error": ""}
+    assert answers_of(parts, {"result": {"a": good}}) == {
+        "a": good,
+        "b": {"result": {}, "error": "it was not answered"},
+    }
 
 
 def test_the_document_of_the_state_before() -> None:
