@@ -49,7 +49,8 @@ def arguments_of(call: cst.Call, apply: bool) -> tuple[Args, Args, dict[str, cst
         return positional, keywords, {}
     options: dict[str, cst.BaseExpression] = {}
     for index, arg in enumerate(call.args):
-        options[arg.keyword.value if arg.keyword else APPLY_ORDER[index]] = arg.value
+        name = "**" if arg.star else APPLY_ORDER[min(index, len(APPLY_ORDER) - 1)]
+        options[arg.keyword.value if arg.keyword else name] = arg.value
     args, kwargs = options.pop("args", None), options.pop("kwargs", None)
     return _from_sequence(args), _from_mapping(kwargs), options
 
@@ -143,7 +144,8 @@ def _option_args(send: Send, options: dict[str, cst.BaseExpression]) -> Args:
             found.append(_keyword(name, value))  # type: ignore[arg-type]
     if send.function == "enqueue" and not _is_none(options.get("task_id")):
         found.append(_keyword("task_name", options["task_id"]))
-    return found + [_keyword(name, name_of(value)) for name, value in send.options]
+    found += [_keyword(name, name_of(value)) for name, value in send.options]
+    return found + ([cst.Arg(options["**"], star="**")] if "**" in options else [])
 
 
 def _as_tuple(args: Args) -> cst.BaseExpression:
@@ -200,10 +202,10 @@ def sending(call: cst.Call, send: Send, apply: bool, width: int = 0) -> cst.Call
     if send.on_commit:
         made = _layout(
             call.with_changes(func=cst.Name("partial")),
-            [cst.Arg(cst.Name(send.function)), *args], spread,
+            [cst.Arg(cst.Name(send.alias or send.function)), *args], spread,
         )
         return cst.Call(name_of("transaction.on_commit"), [cst.Arg(made)])
-    return _layout(call.with_changes(func=cst.Name(send.function)), args, spread)
+    return _layout(call.with_changes(func=cst.Name(send.alias or send.function)), args, spread)
 
 
 def _too_wide(call: cst.Call, args: Args, send: Send, width: int) -> bool:
@@ -223,7 +225,7 @@ def _raw(call: cst.Call) -> dict[str, cst.BaseExpression]:
     """The expressions given as args= and kwargs=, untouched."""
     found = {}
     for index, arg in enumerate(call.args):
-        name = arg.keyword.value if arg.keyword else APPLY_ORDER[index]
+        name = arg.keyword.value if arg.keyword else "" if arg.star else APPLY_ORDER[index]
         if name in ("args", "kwargs") and not _is_none(arg.value):
             found[name] = arg.value
     return found
@@ -231,7 +233,8 @@ def _raw(call: cst.Call) -> dict[str, cst.BaseExpression]:
 
 def needed_imports(send: Send, helper: str) -> tuple[tuple[str, str], ...]:
     """The imports that a sending needs."""
-    needs = [("django_q.tasks", "async_task") if send.function == "async_task" else (helper, "enqueue")]
+    name = f"{send.function} as {send.alias}" if send.alias else send.function
+    needs = [("django_q.tasks" if send.function == "async_task" else helper, name)]
     if send.on_commit:
         needs += [("django.db", "transaction"), ("functools", "partial")]
     return tuple(needs)

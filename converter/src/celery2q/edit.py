@@ -48,6 +48,12 @@ class _Apply(cst.CSTTransformer):
                     self.done.add(key)
         return updated_node
 
+    def leave_List(self, original_node: cst.List, updated_node: cst.List) -> cst.List:
+        return _without_last_comma(original_node, updated_node)
+
+    def leave_Tuple(self, original_node: cst.Tuple, updated_node: cst.Tuple) -> cst.Tuple:
+        return _without_last_comma(original_node, updated_node)
+
     def leave_IndentedBlock(
         self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
     ) -> cst.IndentedBlock:
@@ -56,13 +62,24 @@ class _Apply(cst.CSTTransformer):
         return updated_node.with_changes(body=[cst.SimpleStatementLine([cst.Pass()])])
 
 
-def apply_edits(text: str, edits: Sequence[Edit], package: str) -> tuple[str, set[Key]]:
+def _without_last_comma(original, updated):
+    """A list that lost its last element ends as it ended before."""
+    old, new = original.elements, updated.elements
+    if not new or len(new) == len(old) or (isinstance(updated, cst.Tuple) and len(new) == 1):
+        return updated
+    if isinstance(old[-1].comma, cst.MaybeSentinel) and isinstance(new[-1].comma, cst.Comma):
+        last = new[-1].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        return updated.with_changes(elements=[*new[:-1], last])
+    return updated
+
+
+def apply_edits(text: str, edits: Sequence[Edit], packages: frozenset[str]) -> tuple[str, set[Key]]:
     """Make all edits of one file in one pass.
 
     Args:
         text: the file's text.
         edits: what to change.
-        package: top-level package of the file, for the place of new imports.
+        packages: the tree's own top-level packages, for the place of new imports.
 
     Returns:
         The new text and the keys of the edits that found their node.
@@ -87,7 +104,7 @@ def apply_edits(text: str, edits: Sequence[Edit], package: str) -> tuple[str, se
         drops = {name for edit in made for name in edit.drops}
         needs = {need for edit in made for need in edit.imports}
         if needs:
-            code = add_imports(code, needs, package)
+            code = add_imports(code, needs, packages)
         if drops:
             code = drop_imports(code, drops)
         ast.parse(code)

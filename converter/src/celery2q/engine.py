@@ -13,6 +13,7 @@ from pathlib import Path
 from celery2q.config import Config
 from celery2q.context import Context, Rule, all_rules
 from celery2q.edit import Broken, apply_edits, key_of
+from celery2q.helper import helper_path, helper_source
 from celery2q.findings import Edit, Finding, Level, TextEdit, silence
 from celery2q.sources import Problem, Tree
 
@@ -89,10 +90,11 @@ def convert(tree: Tree, config: Config, rules: list[Rule] | None = None) -> Conv
     after = Context(tree.with_changes(result.changes), config, context)
     result.left = lint(after, rules)
     seen = {(item.rule, item.path, item.message) for item in result.left}
+    once = {rule.id for rule in rules if getattr(rule.module, "ONCE", False)}
     for item in findings:
         if item.edits and id(item) not in unmade:
             result.settled.append(item)
-        elif (item.rule, item.path, item.message) not in seen:
+        elif item.rule in once and (item.rule, item.path, item.message) not in seen:
             result.notes.append(item)
     result.problems = list(dict.fromkeys([*tree.problems, *after.tree.problems]))
     return result
@@ -113,10 +115,9 @@ def _apply(
     changes: dict[str, str | None] = {}
     unmade: set[int] = set()
     for path, pairs in syntax.items():
-        package = context.project.module_names[path].split(".")[0]
         try:
             code, done = apply_edits(
-                tree.files[path].text, [edit for _, edit in pairs], package
+                tree.files[path].text, [edit for _, edit in pairs], context.project.packages
             )
         except Broken as error:
             tree.problem(path, f"left as it was: {error}")
@@ -126,6 +127,7 @@ def _apply(
         for finding, edit in pairs:
             if key_of(edit) not in done:
                 unmade.add(id(finding))
+    changes.update(_helper(context, syntax))
     for path, edits in texts.items():
         text: str | None = changes.get(path, tree.files[path].text if path in tree.files else "")
         for edit in edits:
@@ -135,6 +137,22 @@ def _apply(
             continue
         changes[path] = text
     return changes, unmade
+
+
+def _helper(
+    context: Context, syntax: dict[str, list[tuple[Finding, Edit]]]
+) -> dict[str, str | None]:
+    """The helper module, when new code imports it and it is not there."""
+    needed = any(
+        module == context.helper
+        for pairs in syntax.values()
+        for _, edit in pairs
+        for module, _ in edit.imports
+    )
+    path = helper_path(context)
+    if not needed or path in context.tree.files:
+        return {}
+    return {path: helper_source(context)}
 
 
 def _parses(text: str) -> bool:

@@ -59,3 +59,27 @@ def helper_path(context: Context) -> str:
         if module.rpartition(".")[0] == package and package:
             return f"{path.rsplit('/', 1)[0]}/{NAME}.py"
     return f"{name.replace('.', '/')}.py"
+
+
+def helper_source(context: Context) -> str:
+    """The helper's text, with the tree's queues filled in."""
+    from celery2q.qcluster import literal, queues
+
+    names = sorted({*queues(context), *context.config.clusters})
+    clusters = {name: context.cluster(name) for name in names}
+    tasks = {
+        task.path: cluster
+        for task in sorted(context.registry.tasks.values(), key=lambda task: task.path)
+        if (cluster := context.cluster_of(task))
+    }
+    text = template("q_tasks.py.tmpl")
+    return text.replace("{clusters}", _lines(clusters, literal)).replace(
+        "{task_clusters}", _lines(tasks, literal)
+    )
+
+
+def _lines(values: dict[str, str], literal) -> str:
+    if not values:
+        return "{}"
+    rows = "".join(f"    {literal(key)}: {literal(value)},\n" for key, value in values.items())
+    return f"{{\n{rows}}}"

@@ -79,25 +79,28 @@ def drop_imports(code: str, names: Iterable[str]) -> str:
     return rewrite_lines(code, rows, lambda module, start: module.visit(_Drop(unused)))
 
 
-def add_imports(code: str, needs: Iterable[tuple[str, str]], package: str) -> str:
+def add_imports(code: str, needs: Iterable[tuple[str, str]], packages: frozenset[str]) -> str:
     """Add imports at a file's top, beside their like; those there already are left alone.
 
     Args:
         code: the file's text.
         needs: (module, name) pairs; name "" means `import module`.
-        package: the file's own top-level package.
+        packages: the tree's own top-level packages.
     """
     for module, name in sorted(needs):
         tree = ast.parse(code)
         if not _has(tree, module, name):
-            code = _add_one(code, tree, module, name, package)
+            code = _add_one(code, tree, module, name, packages)
     return code
 
 
 def _has(tree: ast.Module, module: str, name: str) -> bool:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and not node.level and node.module == module:
-            if any(alias.name == name and not alias.asname for alias in node.names):
+            plain, _, asname = name.partition(" as ")
+            if any(
+                alias.name == plain and (alias.asname or "") == asname for alias in node.names
+            ):
                 return True
         elif isinstance(node, ast.Import) and not name:
             if any(alias.name == module and not alias.asname for alias in node.names):
@@ -105,7 +108,7 @@ def _has(tree: ast.Module, module: str, name: str) -> bool:
     return False
 
 
-def _add_one(code: str, tree: ast.Module, module: str, name: str, package: str) -> str:
+def _add_one(code: str, tree: ast.Module, module: str, name: str, packages: frozenset[str]) -> str:
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", code)
     end = "\r\n" if "\r\n" in code else "\n"
     statement = f"from {module} import {name}" if name else f"import {module}"
@@ -131,7 +134,7 @@ def _add_one(code: str, tree: ast.Module, module: str, name: str, package: str) 
             if len(merged) <= 88:
                 lines[node.lineno - 1] = merged + lines[node.lineno - 1][len(old) :]
                 return "".join(lines)
-    row, blank = _place(tree, module, package)
+    row, blank = _place(tree, module, packages)
     while 0 < row < len(lines) and lines[row - 1].rstrip("\r\n").endswith("\\"):
         row += 1
     if row and not lines[row - 1].endswith(("\n", "\r")):
@@ -143,7 +146,7 @@ def _add_one(code: str, tree: ast.Module, module: str, name: str, package: str) 
 
 
 def _in_first_block(
-    plain: list[tuple[ast.stmt, str]], module: str, package: str
+    plain: list[tuple[ast.stmt, str]], module: str, packages: frozenset[str]
 ) -> tuple[int, bool]:
     """The place of a standard library's import: in the first block, if it is not Django's."""
     if not plain:
@@ -153,7 +156,10 @@ def _in_first_block(
         if node.lineno > (block[-1][0].end_lineno or 0) + 1:
             break
         block.append((node, name))
-    if any(name.startswith(("django", package, ".", "celery")) for _, name in block):
+    if any(
+        name.startswith(("django", ".", "celery")) or name.split(".")[0] in packages
+        for _, name in block
+    ):
         return block[0][0].lineno - 1, False
     before = [
         node for node, name in block if isinstance(node, ast.Import) or name <= module
@@ -161,7 +167,7 @@ def _in_first_block(
     return (before[-1].end_lineno or 0, False) if before else (block[0][0].lineno - 1, False)
 
 
-def _place(tree: ast.Module, module: str, package: str) -> tuple[int, bool]:
+def _place(tree: ast.Module, module: str, packages: frozenset[str]) -> tuple[int, bool]:
     """The row (0-based) for a new import, and whether it stands in a block of its own."""
     top = module.split(".")[0]
     imports = []
@@ -173,23 +179,21 @@ def _place(tree: ast.Module, module: str, package: str) -> tuple[int, bool]:
         elif isinstance(node, ast.Import):
             imports.append((node, node.names[0].name))
     plain = [(node, name) for node, name in imports if name != "__future__"]
-    own = [node for node, name in plain if name.split(".")[0] == package]
+    own = [node for node, name in plain if name.split(".")[0] in packages]
     third = [
         node
         for node, name in plain
         if name.startswith("django")
     ]
-    if top == package and own:
-        before = [
-            node for node, name in plain if name.split(".")[0] == package and name <= module
-        ]
+    if top in packages and own:
+        before = [node for node, name in plain if node in own and name <= module]
         return (before[-1].end_lineno, False) if before else (own[0].lineno - 1, False)
     if top == "functools":
-        return _in_first_block(plain, module, package)
+        return _in_first_block(plain, module, packages)
     if top in ("django", "django_q") and third:
         before = [node for node, name in plain if node in third and name <= module]
         return ((before or third)[-1].end_lineno, False) if before else (third[0].lineno - 1, False)
-    if top != package and own:
+    if top not in packages and own:
         return own[0].lineno - 1, False
     if plain:
         relative = [node for node, name in plain if name == "."]

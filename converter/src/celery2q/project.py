@@ -128,6 +128,11 @@ class Project:
             if (module := self.index(source.path))
         ]
 
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """The top-level packages and modules of the tree itself."""
+        return frozenset(name.split(".")[0] for name in self.by_module)
+
     # -- names ------------------------------------------------------------------------------
 
     def split(self, dotted: str) -> tuple[ModuleIndex | None, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from celery2q.context import Context
 from celery2q.index import FUNCTIONS, ModuleIndex
@@ -38,12 +38,14 @@ class Send:
         target: source of the first argument: a quoted dotted path, or an expression.
         options: (name, source) pairs that are always given (cluster, timeout).
         on_commit: whether it happens when the transaction commits.
+        alias: the name that the function is imported as, where its own is taken.
     """
 
     function: str
     target: str
     options: tuple[tuple[str, str], ...] = ()
     on_commit: bool = False
+    alias: str = ""
 
 
 class CannotSend(Exception):
@@ -56,8 +58,11 @@ def quote(text: str, module: ModuleIndex) -> str:
     return f"'{text}'" if source.count("'") > source.count('"') else f'"{text}"'
 
 
-def apply_arguments(call: ast.Call) -> dict[str, ast.expr]:
+def apply_arguments(module: ModuleIndex, call: ast.Call) -> dict[str, ast.expr]:
     """The arguments of `apply_async(…)` by name.
+
+    A `**` of a dict that this function builds from options the helper knows comes back under
+    the name "**".
 
     Raises:
         CannotSend: a `*` or `**` hides them.
@@ -69,9 +74,26 @@ def apply_arguments(call: ast.Call) -> dict[str, ast.expr]:
         found[name] = value
     for keyword in call.keywords:
         if keyword.arg is None:
-            raise CannotSend("its options are hidden behind a **")
+            if not _plain_options(module, keyword.value):
+                raise CannotSend("its options are hidden behind a **")
+            found["**"] = keyword.value
+            continue
         found[keyword.arg] = keyword.value
     return found
+
+
+def _plain_options(module: ModuleIndex, node: ast.expr) -> bool:
+    """Whether a dict can only hold options that the helper takes too."""
+    if isinstance(node, ast.Name):
+        found = module.binding(node.id, node)
+        if found is None or found.kind != "assign" or not isinstance(found.node, ast.expr):
+            return False
+        return not isinstance(found.node, ast.Name) and _plain_options(module, found.node)
+    if isinstance(node, ast.IfExp):
+        return _plain_options(module, node.body) and _plain_options(module, node.orelse)
+    return isinstance(node, ast.Dict) and all(
+        constant(key) in ("countdown", "eta", "queue") for key in node.keys
+    )
 
 
 def plan(
@@ -103,11 +125,12 @@ def plan(
     options: dict[str, str] = {}
     queue: ast.expr | None = None
     if apply:
-        given = apply_arguments(call)
+        given = apply_arguments(module, call)
         for name in ("link", "link_error", "chain", "chord"):
             if name in given and constant(given[name]) is None and not _is_none(given[name]):
                 raise CannotSend(f"{name}= starts another task when this one ends")
-        unknown = set(given) - KNOWN - HARMLESS - set(LOST) - {"link", "link_error"}
+        helper |= "**" in given
+        unknown = set(given) - {"**"} - KNOWN - HARMLESS - set(LOST) - {"link", "link_error"}
         if unknown:
             raise CannotSend(f"the option {sorted(unknown)[0]}= is not known")
         helper |= _delayed(given) or _hides(module, given, signature)
@@ -139,22 +162,28 @@ def plan(
         tuple(options.items()),
         on_commit=on_commit or bool(task is not None and task.base and task.base.on_commit),
     )
-    _require_free(context, module, call, send)
+    return _free(context, module, call, send)
+
+
+def _free(context: Context, module: ModuleIndex, at: ast.AST, send: Send) -> Send:
+    """Give the function another name where its own is taken; refuse where another one is."""
+    places = {"async_task": "django_q.tasks", "enqueue": context.helper}
+    if _taken(module, at, send.function, f"{places[send.function]}.{send.function}"):
+        alias = f"q_{send.function}"
+        if _taken(module, at, alias, f"{places[send.function]}.{send.function}"):
+            raise CannotSend(f"the name {send.function} means something else here")
+        send = replace(send, alias=alias)
+    if send.on_commit:
+        names = {"transaction": "django.db.transaction", "partial": "functools.partial"}
+        for name, dotted in names.items():
+            if _taken(module, at, name, dotted):
+                raise CannotSend(f"the name {name} means something else here")
     return send
 
 
-def _require_free(context: Context, module: ModuleIndex, at: ast.AST, send: Send) -> None:
-    """Refuse where a name that the new code needs means something else."""
-    wanted = {
-        "async_task": "django_q.tasks.async_task", "enqueue": f"{context.helper}.enqueue",
-    }
-    names = {send.function: wanted[send.function]}
-    if send.on_commit:
-        names |= {"transaction": "django.db.transaction", "partial": "functools.partial"}
-    for name, dotted in names.items():
-        found = module.binding(name, at)
-        if found is not None and found.target != dotted:
-            raise CannotSend(f"the name {name} means something else here")
+def _taken(module: ModuleIndex, at: ast.AST, name: str, dotted: str) -> bool:
+    found = module.binding(name, at)
+    return found is not None and found.target != dotted
 
 
 def _is_none(node: ast.expr) -> bool:

@@ -39,6 +39,8 @@ def _without_gap(lines: list[str], start: int, end: int) -> tuple[int, int]:
         after += 1
     if start - 1 - before == 0:
         return start - before, end + after
+    if end + after == len(lines):
+        return start - before, end + after
     return start - min(before, after), end
 
 
@@ -61,6 +63,7 @@ def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
         if not any(start <= row <= end for row in rows):
             continue
         part = "".join(lines[start - 1 : end])
+        imports = part.startswith(("import ", "from "))
         module = cst.parse_module(part)
         if module.default_newline != ends and "\n" not in part.rstrip("\r\n"):
             module = module.with_changes(default_newline=ends)
@@ -68,6 +71,8 @@ def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
         new = split_lines(code)
         if not code.strip():
             new = []
+            while start > 1 and not imports and lines[start - 2].startswith("#"):
+                start -= 1  # a comment that stands right above says what went
             start, end = _without_gap(lines, start, end)
         elif new and not new[-1].endswith(("\n", "\r")) and end < len(lines):
             new[-1] += ends

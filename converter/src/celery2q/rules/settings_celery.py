@@ -1,0 +1,153 @@
+"""Celery's settings go; what they said is in Q_CLUSTER now.
+
+A setting that other code reads stays, and is a finding that names the reader. Routes to queues
+are carried over into each call; a router that is code is a finding.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import libcst as cst
+
+from celery2q.context import Context, Example
+from celery2q.findings import Edit, Finding, Level
+from celery2q.qcluster import EAGER
+from celery2q.schedules.find import SETTINGS
+from celery2q.settings import Setting
+
+RULE = "settings-celery"
+ROUTES = ("CELERY_TASK_ROUTES", "CELERY_ROUTES")
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Find Celery's settings."""
+    names = {item.name for item in context.settings.celery}
+    readers = _readers(context, names)
+    for item in context.settings.celery:
+        if item.name not in SETTINGS:
+            yield _check(context, item, readers.get(item.name, ""))
+
+
+def _readers(context: Context, names: set[str]) -> dict[str, str]:
+    """{setting: where it is read}, other than in its own assignments."""
+    found: dict[str, str] = {}
+    own = {id(inner) for item in context.settings.celery for inner in ast.walk(item.statement)}
+    for module in context.modules:
+        for node in ast.walk(module.tree):
+            name = None
+            if isinstance(node, ast.Attribute):
+                name = node.attr
+            elif isinstance(node, ast.Name) and id(node) not in own:
+                name = node.id
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                name = node.value
+            elif isinstance(node, ast.keyword):
+                name = node.arg
+            if name in names and not _is_store(node):
+                line = getattr(node, "lineno", 1)
+                found.setdefault(name, f"{module.path}:{line}")
+    return found
+
+
+def _is_store(node: ast.AST) -> bool:
+    return isinstance(getattr(node, "ctx", None), ast.Store)
+
+
+def _check(context: Context, item: Setting, reader: str) -> Finding:
+    message = f"{item.name} is a setting of Celery's."
+    if item.name in ROUTES and not isinstance(item.value, ast.Dict):
+        return context.at(
+            RULE, Level.ERROR, item.module, item.statement,
+            f"{item.name} routes tasks by code, which no call carries over.",
+            "Give each task its cluster where it is sent, then take the setting away.",
+        )
+    if reader:
+        return context.at(
+            RULE, Level.ERROR, item.module, item.statement, f"{message} {reader} reads it.",
+            "Change the reader first, then take the setting away.",
+        )
+    if item.name in EAGER and item.module is not context.settings.main:
+        return _eager(context, item)
+    names = tuple(
+        inner.id
+        for inner in ast.walk(item.statement)
+        if isinstance(inner, ast.Name) and inner.id != item.name
+    )
+    return context.at(
+        RULE, Level.ERROR, item.module, item.statement, message,
+        "Take it away; Q_CLUSTER says what it said.",
+        edits=[
+            Edit(
+                "SimpleStatementLine", item.statement.lineno, item.module.column(item.statement),
+                lambda _: cst.RemoveFromParent(), drops=names,
+            )
+        ],
+    )
+
+
+def _eager(context: Context, item: Setting) -> Finding:
+    """Settings for tests, on top of the main ones, that run tasks at once."""
+    text = f'Q_CLUSTER = {{**Q_CLUSTER, "sync": {item.module.text(item.value)}}}'
+    mark = (
+        "SimpleStatementLine", item.statement.lineno, item.module.column(item.statement),
+    )
+
+    def replace(old: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+        new = cst.parse_statement(text)
+        return old.with_changes(body=new.body)  # type: ignore[union-attr]
+
+    return context.at(
+        RULE, Level.ERROR, item.module, item.statement,
+        f"{item.name} runs tasks at once, and is a setting of Celery's.",
+        'Say Q_CLUSTER["sync"] instead.',
+        edits=[Edit(*mark, replace)] if item.module.stars or "Q_CLUSTER" in item.module.top else [],
+    )
+
+
+EXAMPLES = (
+    Example(
+        "settings for tests that run tasks at once",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "INSTALLED_APPS = []\nQ_CLUSTER = {}\n",
+            "shop/settings_test.py": "from shop.settings import *\n\n"
+            "CELERY_TASK_ALWAYS_EAGER = True\n",
+        },
+        ("shop/settings_test.py:3",),
+        {
+            "shop/settings_test.py": "from shop.settings import *\n\n"
+            'Q_CLUSTER = {**Q_CLUSTER, "sync": True}\n'
+        },
+    ),
+    Example(
+        "settings nobody reads, with their comments, also under a condition",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "import os\n\nfrom kombu import Queue\n\nINSTALLED_APPS = []\n\n"
+            "# where it is\nCELERY_BROKER_URL = 'redis://'\n"
+            "CELERY_TASK_QUEUES = [Queue('a')]\n\nif os.environ:\n"
+            "    CELERY_TIMEZONE = 'UTC'\nDEBUG = 1\n",
+        },
+        ("shop/settings.py:8", "shop/settings.py:9", "shop/settings.py:12"),
+        {
+            "shop/settings.py": "import os\n\nINSTALLED_APPS = []\n\nif os.environ:\n"
+            "    pass\nDEBUG = 1\n"
+        },
+    ),
+    Example(
+        "a setting that is read elsewhere, and a router that is code",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "INSTALLED_APPS = []\nCELERY_BROKER_URL = 'redis://'\n"
+            "CELERY_TASK_ROUTES = [lambda name: 'a']\n",
+            "shop/a.py": "from django.conf import settings\n\nprint(settings.CELERY_BROKER_URL)\n",
+        },
+        ("shop/settings.py:2", "shop/settings.py:3"),
+    ),
+    Example(
+        "another setting",
+        {"shop/__init__.py": "", "shop/settings.py": "INSTALLED_APPS = []\nBROKER = 'celery'\n"},
+    ),
+)
