@@ -209,6 +209,34 @@ def find_build(
     return None
 
 
+def pull_plan(
+    images: list[dict[str, Any]], sources: dict[str, str]
+) -> list[tuple[dict[str, Any], str]]:
+    """What to pull for each image that the release replaces.
+
+    Args:
+        images: items of `plan_images`.
+        sources: what to pull by the image's name; `*` is the only one.
+
+    Raises:
+        ModelError: an image has no source, or `*` stands for more than one.
+    """
+    replaced = [image for image in images if image["replaced"]]
+    names = [image["name"] for image in replaced]
+    if "*" in sources and len(replaced) > 1:
+        raise ModelError(
+            f"release_image: the application has the images {', '.join(names)}; expected a "
+            "dictionary that names the new one of each."
+        )
+    missing = [name for name in names if name not in sources and "*" not in sources]
+    if missing:
+        raise ModelError(
+            f"release_image: no image is named for {', '.join(missing)}; expected one for each of "
+            f"{', '.join(names)}."
+        )
+    return [(image, sources.get(image["name"]) or sources["*"]) for image in replaced]
+
+
 def build_document(
     parts: dict[str, dict[str, Any]], arguments: dict[str, str], models: list[dict[str, Any]]
 ) -> dict[str, Any]:

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import threading
 import time
 import urllib.error
 import urllib.request
+from typing import Any
 
 # A try: when its answer came (seconds, a monotonic clock) and whether the service answered.
 Try = tuple[float, bool]
@@ -37,10 +39,25 @@ def gap_seconds(tries: list[Try]) -> float | None:
     return round(total, 3)
 
 
-def answers(url: str, timeout: float) -> bool:
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer: it may lead to a name that the host itself cannot reach."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follow nothing."""
+
+
+def direct_opener() -> urllib.request.OpenerDirector:
+    """What asks directly: no proxy, no redirect, no look at a certificate. The host asks itself."""
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    tls = urllib.request.HTTPSHandler(context=unchecked)
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}), tls, _NoRedirect())
+
+
+def answers(opener: urllib.request.OpenerDirector, url: str, timeout: float) -> bool:
     """Whether a service answers: any status below 500 is an answer, a refused or cut one is not."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout):
+        with opener.open(url, timeout=timeout):
             return True
     except urllib.error.HTTPError as error:
         return error.code < 500
@@ -60,12 +77,13 @@ class Prober:
         self.url = url
         self.tries: list[Try] = []
         self._pause, self._timeout = pause, timeout
+        self._opener = direct_opener()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            good = answers(self.url, self._timeout)
+            good = answers(self._opener, self.url, self._timeout)
             self.tries.append((time.monotonic(), good))
             self._stop.wait(self._pause)
 

@@ -160,6 +160,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.release_model imp
     find_build,
     moved_build,
     plan_images,
+    pull_plan,
     repository,
     running_ids,
 )
@@ -295,22 +296,7 @@ class Release:
 
     def pull(self, images: list[dict[str, Any]]) -> None:
         """Pull every image that the release replaces and give it its candidate tag."""
-        sources = self.params["pull"]
-        replaced = [image for image in images if image["replaced"]]
-        names = [image["name"] for image in replaced]
-        if "*" in sources and len(replaced) > 1:
-            raise ModelError(
-                f"release_image: the application has the images {', '.join(names)}; expected a "
-                "dictionary that names the new one of each."
-            )
-        missing = [name for name in names if name not in sources and "*" not in sources]
-        if missing:
-            raise ModelError(
-                f"release_image: no image is named for {', '.join(missing)}; expected one for each "
-                f"of {', '.join(names)}."
-            )
-        for image in replaced:
-            source = sources.get(image["name"]) or sources["*"]
+        for image, source in pull_plan(images, self.params["pull"]):
             tag = image["after"]["tag"]
             known = release_images.image_id(tag)
             if known and known == (image["after"]["id"] or release_images.image_id(source)):
@@ -318,6 +304,7 @@ class Release:
             self.changed = True
             if self.dry:
                 continue
+            had = release_images.image_id(source)
             try:
                 run(["docker", "image", "pull", "--quiet", source], timeout=self.params["timeout"])
             except DockerError as error:
@@ -326,6 +313,8 @@ class Release:
                     f"name, the network and the host's `docker login`. {error}"
                 ) from None
             release_images.tag(release_images.image_id(source) or "", tag)
+            if had is None:  # the candidate's tag is enough, and is taken away with the run
+                release_images.untag(source)
 
     def run(self) -> dict[str, Any]:
         """Make the images; the module's result."""

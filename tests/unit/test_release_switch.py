@@ -1,0 +1,88 @@
+"""What a switch decides before it touches anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.cutover.django_q.plugins.module_utils.release_retag import (
+    pruned_names,
+    wanted_names,
+)
+from ansible_collections.cutover.django_q.plugins.modules.release_images import kept
+from ansible_collections.cutover.django_q.plugins.modules.release_switch import (
+    by_service,
+    expected_images,
+    up_to_date,
+)
+
+APP = {
+    "name": "app:1",
+    "aliases": ["app-qcluster"],
+    "services": ["web", "cron"],
+    "replaced": True,
+    "before": {"id": "sha256:old", "tag": "k/app:r-before"},
+    "after": {"id": "sha256:new", "tag": "k/app:r-after"},
+}
+FLOWER = {
+    "name": "flower:2",
+    "aliases": [],
+    "services": ["flower"],
+    "replaced": False,
+    "before": {"id": "sha256:flo", "tag": "k/flower:r-before"},
+    "after": {"id": "", "tag": ""},
+}
+NEVER_RAN = {**APP, "name": "cron:1", "aliases": [], "before": {"id": "", "tag": "k/cron:r-before"}}
+
+
+def test_names_lead_forward_and_back() -> None:
+    images = [APP, FLOWER]
+    assert wanted_names(images, "after") == [
+        ("sha256:new", "app:1"),
+        ("sha256:new", "app-qcluster"),
+    ]
+    assert wanted_names(images, "before") == [("sha256:old", "app:1"), ("", "app-qcluster")]
+    assert wanted_names([NEVER_RAN], "before") == [("", "cron:1")]
+    assert pruned_names(images) == [("sha256:flo", "flower:2")]
+
+
+def test_what_is_kept_is_what_there_is() -> None:
+    assert kept([APP, FLOWER, NEVER_RAN]) == [
+        APP["before"],
+        APP["after"],
+        FLOWER["before"],
+        NEVER_RAN["after"],
+    ]
+
+
+def container(**values: Any) -> dict[str, Any]:
+    """A described container of web."""
+    base = {"service": "web", "image_id": "sha256:new", "state": "running", "health": "healthy"}
+    return {**base, **values}
+
+
+@pytest.mark.parametrize(
+    ("found", "good"),
+    [
+        ([container()], True),
+        ([container(health=None)], True),
+        ([container(health="starting")], False),
+        ([container(state="restarting")], False),
+        ([container(image_id="sha256:old")], False),
+        ([container(), container(image_id="sha256:old")], False),
+    ],
+)
+def test_a_service_is_switched_until_it_runs_the_image(
+    found: list[dict[str, Any]], good: bool
+) -> None:
+    assert up_to_date(found, expected_images([APP, FLOWER], "after")["web"]) is good
+
+
+def test_an_image_that_is_not_known_is_never_up_to_date() -> None:
+    assert not up_to_date([container()], None)
+
+
+def test_stopped_containers_do_not_count() -> None:
+    assert by_service([container(state="exited"), container(service="cron")]) == {
+        "cron": [container(service="cron")]
+    }
