@@ -117,7 +117,8 @@ def judge(words: list[str]) -> Verdict:
         )
     elif pieces:
         at = words.index(script)
-        verdict.words = [*words[:at], f"{script[:last_start].rstrip()} exec {last}"]
+        start = script.rindex(last)
+        verdict.words = [*words[:at], f"{script[:start]}exec {last}"]
     else:
         verdict.words = without_name(shlex.split(last))
     return verdict
