@@ -12,14 +12,26 @@ from celery2q.slices import rewrite_lines
 
 
 def used_names(code: str) -> set[str]:
-    """Names that a file reads, and words in its strings (`__all__`, annotations)."""
+    """Names that a file reads, and those in `__all__` and in annotations written as strings."""
     used: set[str] = set()
     for node in ast.walk(ast.parse(code)):
+        texts: list[ast.AST | None] = []
         if isinstance(node, ast.Name):
             used.add(node.id)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if len(node.value) < 200 and node.value.isidentifier():
-                used.add(node.value)
+        elif isinstance(node, ast.arg | ast.AnnAssign):
+            texts = [node.annotation]
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            texts = [node.returns]
+        elif isinstance(node, ast.Assign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(item, ast.Name) and item.id == "__all__" for item in targets):
+                texts = [node.value]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("cast"):
+            texts = list(node.args[:1])
+        for text in texts:
+            for inner in ast.walk(text) if text is not None else ():
+                if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+                    used.update(re.findall(r"\w+", inner.value))
     return used
 
 

@@ -131,12 +131,9 @@ def _chain_finding(
         texts.append(f"({_step_text(module, task, node)}{takes})")
     option = f", cluster={quote(cluster, module)}" if cluster else ""
     text = f"enqueue_chain([{', '.join(texts)}]{option})"
-    if len(text) > 90:
-        pad = " " * (len(module.source.lines[module.statement(call).lineno - 1]) - len(
-            module.source.lines[module.statement(call).lineno - 1].lstrip()
-        ))
-        rows = "".join(f"{pad}    {part},\n" for part in texts)
-        text = f"enqueue_chain([\n{rows}{pad}]{option})"
+    if len(text) > 90:  # LibCST adds the block's own indent
+        rows = "".join(f"    {part},\n" for part in texts)
+        text = f"enqueue_chain([\n{rows}]{option})"
     return context.at(
         RULE, Level.ERROR, module, call,
         f"A chain of {len(members)} Celery tasks is sent.",
