@@ -89,8 +89,8 @@ def dump_pipeline(
     if compression.by == "container":
         assert isinstance(client, ContainerClient)
         script = f'set -o pipefail; pg_dump "$@" | zstd -q -{compression.level} -T0'
-        return [client.shell(script, arguments, application=application)]
-    dump = client.program("pg_dump", arguments, application=application)
+        return [client.shell(script, arguments, application=application, lifeline=True)]
+    dump = client.program("pg_dump", arguments, application=application, lifeline=True)
     if compression.by == "pg_dump":
         return [dump]
     threads = len(os.sched_getaffinity(0))
@@ -121,7 +121,9 @@ class Pipeline:
                 assert process.stdin is not None
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.write(invocation.preamble)
-                    process.stdin.close()
+                    process.stdin.flush()
+                    if not invocation.lifeline:
+                        process.stdin.close()
             else:
                 source.close()
             self._processes.append(process)
@@ -152,8 +154,10 @@ class Pipeline:
             if process.poll() is None:
                 process.kill()
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
         for stderr in self._errors:
             stderr.close()
 
@@ -209,7 +213,7 @@ def receive(pipeline: Pipeline, path: str) -> tuple[int, str]:
             os.unlink(beside)
         atomic_file.fsync_directory(os.path.dirname(path))
     except OSError as error:
-        raise _disk_error(error, path, size) from error
+        raise disk_error(error, path, size) from error
     return size, digest.hexdigest()
 
 
@@ -219,7 +223,8 @@ def _write_all(stream: Any, block: bytes) -> None:
         view = view[stream.write(view) :]
 
 
-def _disk_error(error: OSError, path: str, size: int) -> PostgresError:
+def disk_error(error: OSError, path: str, size: int) -> PostgresError:
+    """The error for a dump that could not be written, ``size`` bytes of it being there."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         free = shutil.disk_usage(os.path.dirname(path)).free
         return PostgresError(

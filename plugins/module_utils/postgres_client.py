@@ -33,6 +33,11 @@ _WRAPPER = (
     "export PGPASSWORD; "
 )
 
+#: Ends the program when standard input does. A process that `docker exec` started outlives its
+#: client: a killed dump would leave a pg_dump behind that holds its locks for ever.
+_LIFELINE = "exec 3<&0; { cat <&3; kill 0; } >/dev/null 2>&1 & "
+_LIFELINE_END = " </dev/null; status=$?; kill $!; exit $status"
+
 #: Where distributions put PostgreSQL's programs, a folder for each major version.
 _CLIENT_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/*/bin")
 
@@ -78,11 +83,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Invocation:
-    """A program ready to start: its arguments, its environment, what it reads first."""
+    """A program ready to start: its arguments, its environment, what it reads first.
+
+    With ``lifeline``, its standard input must stay open until it has ended.
+    """
 
     argv: list[str]
     env: dict[str, str]
     preamble: bytes = b""
+    lifeline: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,9 +152,24 @@ class Client:
         return bool(self.options.container)
 
     def program(
-        self, name: str, arguments: list[str], *, database: str = "", application: str = ""
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        database: str = "",
+        application: str = "",
+        lifeline: bool = False,
     ) -> Invocation:
-        """How to start a client program, connected to ``database`` (default: the client's)."""
+        """How to start a client program.
+
+        Args:
+            name: The program.
+            arguments: Its arguments.
+            database: The database to connect to; empty means the client's own.
+            application: The session's application_name.
+            lifeline: The program, which reads nothing, ends with this process, even where it runs
+                in a container.
+        """
         raise NotImplementedError
 
     def prefer(self, server_major: int) -> None:
@@ -228,7 +252,13 @@ class NetworkClient(Client):
         self._folder = self._folders[pick_client_major(list(self._folders), server_major)]
 
     def program(
-        self, name: str, arguments: list[str], *, database: str = "", application: str = ""
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        database: str = "",
+        application: str = "",
+        lifeline: bool = False,
     ) -> Invocation:
         env = {**_environment(), **self._settings(database, application)}
         env["PGHOST"] = self.options.host
@@ -268,17 +298,26 @@ class ContainerClient(Client):
         return bool(self._address)
 
     def program(
-        self, name: str, arguments: list[str], *, database: str = "", application: str = ""
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        database: str = "",
+        application: str = "",
+        lifeline: bool = False,
     ) -> Invocation:
-        argv = ["sh", "-c", _WRAPPER + 'exec "$@"', "sh", name, *arguments]
-        return self._wrapped(argv, database, application)
+        script = f'{_LIFELINE}"$@"{_LIFELINE_END}' if lifeline else 'exec "$@"'
+        argv = ["sh", "-c", _WRAPPER + script, "sh", name, *arguments]
+        return self._wrapped(argv, database, application, lifeline)
 
     def shell(
-        self, script: str, arguments: list[str], *, database: str = "", application: str = ""
+        self, script: str, arguments: list[str], *, application: str = "", lifeline: bool = False
     ) -> Invocation:
         """Like :meth:`program` for a piece of bash that gets ``arguments`` as ``"$@"``."""
+        if lifeline:
+            script = f"{_LIFELINE}{{ {script}; }}{_LIFELINE_END}"
         argv = ["bash", "-c", _WRAPPER + script, "bash", *arguments]
-        return self._wrapped(argv, database, application)
+        return self._wrapped(argv, "", application, lifeline)
 
     def has(self, *programs: str) -> bool:
         """Whether every one of ``programs`` is in the container."""
@@ -290,13 +329,15 @@ class ContainerClient(Client):
         flags = [word for pair in settings for word in ("-e", pair)]
         return [self.options.docker, "exec", "-i", *flags, self.options.container]
 
-    def _wrapped(self, argv: list[str], database: str, application: str) -> Invocation:
+    def _wrapped(
+        self, argv: list[str], database: str, application: str, lifeline: bool
+    ) -> Invocation:
         settings = self._settings(database, application)
         if self._address:
             settings["PGHOST"] = self._address
         pairs = [f"{key}={value}" for key, value in settings.items()]
         password = self.options.password.encode() + b"\n"
-        return Invocation(self._docker(pairs) + argv, _environment(), password)
+        return Invocation(self._docker(pairs) + argv, _environment(), password, lifeline)
 
     def _own_address(self) -> str:
         """The container's own address, where the official image asks for the password."""

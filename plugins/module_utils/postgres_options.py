@@ -57,4 +57,7 @@ def run_module(
         result = work(module)
     except PostgresError as error:
         module.fail_json(msg=str(error), problem=error.finding())
+    except OSError as error:
+        problem = PostgresError("system", "The host refused an operation.", found=str(error))
+        module.fail_json(msg=str(problem), problem=problem.finding())
     module.exit_json(**result)

@@ -226,6 +226,8 @@ class Dumper:
             )
             postgres_sidecar.write(dump)
             whole = True
+        except OSError as error:
+            raise postgres_archive.disk_error(error, path, size) from error
         finally:
             pipeline.stop()
             counting.join()
