@@ -37,13 +37,17 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     target = facts.get("target")
     found, usable = on_host.judge_host(host, settings)
     if database is not None:
-        application.judge_database(found, database)
+        application.judge_database(found, database, settings)
     if answers is not None:
         application.judge_identity(found, answers)
         if "django_q" in answers:
             application.judge_django_q_before(found, answers["django_q"])
         if "celery" in answers:
             application.judge_celery(found, answers["celery"], settings, target or {})
+        else:
+            found.skip("Celery's queues and beat's schedule", "neither a worker nor web runs")
+        if database is None:
+            found.skip("whether the database can be dumped", "its service does not run")
     if usable:
         on_host.judge_room(found, host, database, settings)
     if trial is not None:

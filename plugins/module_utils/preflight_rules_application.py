@@ -17,6 +17,9 @@ from ansible_collections.cutover.django_q.plugins.module_utils.preflight_finding
 # The prefix of the questions that ask each container for its identity.
 IDENTITY = "identity_"
 
+# Problems of `postgres_facts` that concern the restore test of a dump alone.
+ONLY_FOR_RESTORE_TEST = ("may_not_create_database", "standby")
+
 
 def identities(answers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The answers about identity by service, those that failed left out."""
@@ -197,13 +200,19 @@ def judge_django_q_before(found: Judgement, answer: dict[str, Any]) -> None:
         )
 
 
-def judge_database(found: Judgement, database: dict[str, Any]) -> None:
-    """Whether the database can be dumped and its dump be tested: the problems of postgres_facts."""
+def judge_database(found: Judgement, database: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Whether the database can be dumped and its dump be tested: the problems of postgres_facts.
+
+    Args:
+        settings: `verify` says whether dumps are tested by a restore.
+    """
     for problem in database["problems"]:
         text = problem["message"]
         if problem["found"]:
             text = f"{text} Found: {problem['found']}"
-        found.error(
+        optional = problem["code"] in ONLY_FOR_RESTORE_TEST and not settings["verify"]
+        report = found.warning if optional else found.error
+        report(
             f"database_{problem['code']}",
             text,
             problem["expected"] or "a database that can be dumped and restored beside itself",

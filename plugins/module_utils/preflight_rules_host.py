@@ -278,7 +278,7 @@ def needs(
         },
         {"room": "docker", "bytes": 2 * images, "what": f"new images {human(2 * images)}"},
     ]
-    if settings["db_service"]:
+    if settings["db_service"] and settings["verify"]:
         wanted.append(
             {
                 "room": "docker",
@@ -323,7 +323,7 @@ def judge_room(
         )
     free = (database or {}).get("data_free_bytes")
     size = (database or {}).get("size") or 0
-    if free is not None and free < size * 1.1:
+    if settings["verify"] and free is not None and free < size * 1.1:
         found.error(
             "no_room_for_restore_test",
             f"{human(free)} free where PostgreSQL keeps its data",

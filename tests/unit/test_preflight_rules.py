@@ -202,6 +202,7 @@ def good_settings() -> dict[str, Any]:
         "setup_command": "setup_schedules",
         "command_may_be_installed": False,
         "allow_unsafe_migrations": False,
+        "verify": True,
         "docker_min_version": "23.0",
         "compose_min_version": "2.20",
         "dump_share": 1.0,
@@ -531,6 +532,32 @@ def test_without_a_target_the_entries_of_beat_are_judged_as_they_are() -> None:
     unasked = verdict(wrong, put("target", None))
     assert [item["id"] for item in unasked["findings"]] == ["schedule_not_expressible"]
     assert not verdict(wrong, put("target", None), put("settings:accepted", ["hourly"]))["blocked"]
+
+
+def test_what_only_the_restore_test_needs_is_no_error_without_one() -> None:
+    problem = {
+        "code": "may_not_create_database",
+        "message": "No.",
+        "found": "",
+        "expected": "",
+        "fix": "GRANT",
+    }
+    wrong = put("database/problems", [problem])
+    tight = put("database/data_free_bytes", 1)
+    assert (
+        len([item for item in verdict(wrong, tight)["findings"] if item["level"] == "error"]) == 2
+    )
+    without = verdict(wrong, tight, put("settings:verify", False))["findings"]
+    assert [item["level"] for item in without] == ["warning"]
+
+
+def test_what_does_not_run_is_listed_as_not_checked() -> None:
+    facts, settings = good_facts(), good_settings()
+    del facts["answers"]["celery"]
+    facts["database"] = None
+    said = [item["what"] for item in judge(facts, settings)["unchecked"]]
+    assert "Celery's queues and beat's schedule" in said
+    assert "whether the database can be dumped" in said
 
 
 def test_an_unsafe_migration_can_be_accepted() -> None:

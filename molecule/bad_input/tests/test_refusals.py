@@ -1,7 +1,7 @@
 """Bad input: each is refused before anything is changed, with one message that says what to do.
 
 One deployed host serves all cases, since none of them may change it; that is asserted after each.
-The host is named by BAD_INPUT_HOST; the scenario's `create` makes it and `prepare` deploys to it.
+It is the scenario's own, made by `create` and `prepare`; BAD_INPUT_HOST names another one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-HOST = os.environ.get("BAD_INPUT_HOST", "cutover-bad-input")
+HOST = os.environ.get("BAD_INPUT_HOST", "cutover-molecule-bad_input")
+INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 PROJECT = "/srv/air_risk"
 HOME = "/var/lib/cutover/air_risk"
 COMPOSE = f"docker compose --project-directory {PROJECT}"
@@ -34,45 +35,54 @@ def on_host(script: str, check: bool = True) -> str:
     return done.stdout.strip()
 
 
+def told(questions: dict[str, str]) -> dict[str, str]:
+    """What the host says to several shell commands, by their names."""
+    mark = "=== "
+    script = "\n".join(f"echo '{mark}{name}'\n{{ {ask}; }}" for name, ask in questions.items())
+    answers = [part.partition("\n") for part in on_host(script).split(mark)[1:]]
+    return {name: text.strip() for name, _line, text in answers}
+
+
 def sql(query: str) -> str:
-    """The answer of the deployment's database."""
-    return on_host(
-        f'{COMPOSE} exec -T db sh -c \'psql -qAtX -U "$POSTGRES_USER" -d "$POSTGRES_DB"\' '
-        f"<<'END'\n{query}\nEND"
-    )
+    """The command that prints the answer of the deployment's database."""
+    ask = 'psql -qAtX -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "$0"'
+    return f"{COMPOSE} exec -T db sh -c '{ask}' '{query}' </dev/null"
 
 
 def files_and_refs() -> dict[str, str]:
     """What can be told without Docker: files, the checkout and the state folder."""
-    return {
-        "files": on_host(f"cd {PROJECT} && sha256sum docker-compose.yml .env"),
-        "head": on_host(f"git -C {PROJECT} rev-parse HEAD; cat {PROJECT}/.git/HEAD"),
-        "status": on_host(f"git -C {PROJECT} status --porcelain"),
-        "refs": on_host(f"git -C {PROJECT} for-each-ref"),
-        "runs": on_host(f"ls -A {HOME}/runs 2>/dev/null || true"),
-        "current": on_host(f"readlink {HOME}/current 2>/dev/null || true"),
-        "borrowed": on_host("ls -d /tmp/preflight-* /tmp/cutover-* 2>/dev/null || true"),
-    }
+    git = f"git -C {PROJECT}"
+    return told(
+        {
+            "files": f"cd {PROJECT}; sha256sum docker-compose.yml .env",
+            "head": f"{git} rev-parse HEAD; cat {PROJECT}/.git/HEAD",
+            "status": f"{git} status --porcelain",
+            "refs": f"{git} for-each-ref",
+            "state": f"ls -AR {HOME} 2>/dev/null | grep -v -e '^$' -e ':$' -e '^runs$' || true",
+            "borrowed": "ls -d /tmp/preflight-* /tmp/cutover-* 2>/dev/null || true",
+        }
+    )
 
 
 def engine() -> dict[str, str]:
     """What Docker and the database tell."""
-    shown = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.Image}} {{.RestartCount}}"
-    return {
-        "containers": on_host(
-            f"docker ps -aq --no-trunc | xargs docker inspect -f '{shown}' | sort"
-        ),
-        "images": on_host(
-            "docker images --no-trunc --format '{{.Repository}}:{{.Tag}} {{.ID}}' | sort"
-        ),
-        "tables": sql(r"SELECT string_agg(tablename, ' ' ORDER BY 1) FROM pg_tables"),
-        "databases": sql("SELECT string_agg(datname, ' ' ORDER BY 1) FROM pg_database"),
-        "schedules": sql(
-            "SELECT id, name, func, schedule_type, cron, minutes, repeats "
-            "FROM django_q_schedule ORDER BY id"
-        ),
-        "migrations": sql("SELECT count(*) FROM django_migrations"),
-    }
+    container = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.Image}} {{.RestartCount}}"
+    image = "{{.Repository}}:{{.Tag}} {{.ID}}"
+    return told(
+        {
+            "containers": "docker ps -aq --no-trunc | xargs docker inspect"
+            f" -f '{container}' | sort",
+            "images": f"docker images --no-trunc --format '{image}' | sort",
+            "volumes": "docker volume ls -q | sort",
+            "tables": sql("SELECT tablename FROM pg_tables ORDER BY 1"),
+            "databases": sql("SELECT datname FROM pg_database ORDER BY 1"),
+            "schedules": sql(
+                "SELECT id, name, func, schedule_type, cron, minutes, repeats "
+                "FROM django_q_schedule ORDER BY id"
+            ),
+            "migrations": sql("SELECT count(*) FROM django_migrations"),
+        }
+    )
 
 
 @dataclass
@@ -208,42 +218,17 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="session")
-def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An inventory of the one host, with the shared values as every environment has them."""
-    folder = tmp_path_factory.mktemp("inventory")
-    hosts = {
-        "cutover_hosts": {
-            "hosts": {
-                HOST: {
-                    "ansible_connection": "community.docker.docker",
-                    "ansible_host": HOST,
-                    "ansible_python_interpreter": "/usr/bin/python3",
-                    "release_target_ref": "django-q",
-                }
-            }
-        }
-    }
-    (folder / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
-    shared = folder / "group_vars" / "all" / "00_shared.yml"
-    shared.parent.mkdir(parents=True)
-    shared.symlink_to(ROOT / "group_vars" / "all.yml")
-    return folder
-
-
-def play(
-    inventory: Path, name: str, variables: dict[str, Any], *arguments: str
-) -> subprocess.CompletedProcess[str]:
+def play(name: str, variables: dict[str, Any], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook of the collection against the host."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
     env.update(ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1")
     command = [
         str(Path(sys.executable).parent / "ansible-playbook"),
         "-i",
-        str(inventory),
+        str(INVENTORY),
         str(ROOT / "playbooks" / f"{name}.yml"),
         "-e",
-        json.dumps(variables),
+        json.dumps({"ansible_host": HOST, **variables}),
         *arguments,
     ]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
@@ -265,12 +250,12 @@ def last_failure(output: str) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_bad_input_is_refused_and_nothing_changes(name: str, inventory: Path) -> None:
+def test_bad_input_is_refused_and_nothing_changes(name: str) -> None:
     case = CASES[name]
     running = engine() if case.docker else {}
     with spoiled(case):
         before = files_and_refs()
-        done = play(inventory, case.playbook, case.variables)
+        done = play(case.playbook, case.variables)
         after = files_and_refs()
     assert done.returncode == 2, done.stdout[-4000:]
     message = last_failure(done.stdout)
@@ -282,21 +267,19 @@ def test_bad_input_is_refused_and_nothing_changes(name: str, inventory: Path) ->
     assert after == before
     if case.docker:
         assert engine() == running
-    if "LOCK" not in case.spoil and case.spoil != TAKE_LOCK:
-        assert on_host(f"ls {HOME}/lock 2>/dev/null || true") == ""
 
 
-def test_a_good_deployment_passes_and_nothing_is_left(inventory: Path) -> None:
+def test_a_good_deployment_passes_and_nothing_is_left() -> None:
     before = {**files_and_refs(), **engine()}
-    done = play(inventory, "preflight", {})
+    done = play("preflight", {})
     assert done.returncode == 0, done.stdout[-4000:]
     assert "The migration can be made: 0 errors" in done.stdout
     assert {**files_and_refs(), **engine()} == before
 
 
-def test_check_mode_says_what_it_could_not_check(inventory: Path) -> None:
+def test_check_mode_says_what_it_could_not_check() -> None:
     before = {**files_and_refs(), **engine()}
-    done = play(inventory, "preflight", {}, "--check")
+    done = play("preflight", {}, "--check")
     assert done.returncode == 0, done.stdout[-4000:]
     assert "NOT CHECKED the target's image" in done.stdout
     assert "changed=0 " in done.stdout
