@@ -126,6 +126,11 @@ def ask_to_end(inspected: dict[str, Any]) -> None:
         DockerError: Docker refused.
     """
     set_restart_policy(inspected["Id"], {"Name": "no"})
+    if not inspected["State"]["Pid"]:
+        # It crashes in a loop and is between two starts: only Docker can break the loop. Without
+        # a timeout it would send SIGKILL to a process that starts in this moment.
+        run(["docker", "stop", "--time", "-1", inspected["Id"]], timeout=60)
+        return
     # One that ends in this very moment is seen by the wait that follows.
     with contextlib.suppress(ProcessLookupError):
         os.kill(receiver(inspected["State"]["Pid"]), signal.SIGTERM)
@@ -151,7 +156,7 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
         results[inspected["Id"]] = {
             "id": inspected["Id"],
             "name": inspected["Name"].lstrip("/"),
-            "was_running": running,
+            "was_running": running and inspected["State"]["Pid"] > 0,
             "exit_code": None,
             "finished_at": None,
             "seconds": 0.0,

@@ -53,3 +53,14 @@ def test_a_process_that_is_gone_receives_the_signal_itself(monkeypatch) -> None:
     monkeypatch.setattr(container_drain, "command_line", lambda pid: [])
     monkeypatch.setattr(container_drain, "children", lambda pid: [9])
     assert container_drain.receiver(5) == 5
+
+
+def test_a_container_between_two_crashes_is_stopped_by_docker_alone(monkeypatch) -> None:
+    commands = []
+    monkeypatch.setattr(container_drain, "run", lambda argv, **_more: commands.append(argv))
+    monkeypatch.setattr(container_drain.os, "kill", lambda *_call: commands.append("killed"))
+    container_drain.ask_to_end({"Id": "c", "State": {"Pid": 0}})
+    assert commands == [
+        ["docker", "update", "--restart", "no", "c"],
+        ["docker", "stop", "--time", "-1", "c"],
+    ]
