@@ -1,6 +1,6 @@
 # Copyright: the cutover.django_q maintainers
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
-"""Bytes of dumps on their way: pg_dump to a file, and a file to pg_restore.
+"""Bytes of a dump on their way from pg_dump to a file.
 
 A dump is pg_dump's custom format without its own compression, piped through zstd on all cores:
 three times as fast as pg_dump's default. Where no zstd is found it is the custom format with
@@ -17,7 +17,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -25,10 +24,11 @@ from ansible_collections.cutover.django_q.plugins.module_utils import atomic_fil
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_client import (
     Client,
     ContainerClient,
-    Invocation,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import PostgresError
-from ansible_collections.cutover.django_q.plugins.module_utils.postgres_sql import conninfo_dbname
+from ansible_collections.cutover.django_q.plugins.module_utils.postgres_program import (
+    Invocation,
+)
 
 _BLOCK = 1 << 20
 _PARTIAL = ".partial"
@@ -240,83 +240,3 @@ def disk_error(error: OSError, path: str, size: int) -> PostgresError:
         found=str(error),
         fix="Check postgres_backup_dir and its owner.",
     )
-
-
-def restore(
-    client: Client, path: str, database: str, arguments: list[str], application: str
-) -> float:
-    """Restore a dump into an existing, empty database, stopping at the first error.
-
-    Args:
-        client: Where pg_restore runs.
-        path: The dump; ``.zst`` at its end says that zstd compressed it.
-        database: The database to fill.
-        arguments: Further arguments of pg_restore.
-        application: The session's application_name.
-
-    Returns:
-        Seconds it took.
-
-    Raises:
-        PostgresError: zstd is not there, or a process failed, with its words.
-    """
-    begin = time.monotonic()
-    command = ["--exit-on-error", "-w", "-d", conninfo_dbname(database), *arguments]
-    place = zstd_place(client) if path.endswith(".zst") else ""
-    if path.endswith(".zst") and not place:
-        raise PostgresError(
-            "no_zstd", f"{path} needs zstd to be read.", fix="Install the package zstd."
-        )
-    if place == "container":
-        assert isinstance(client, ContainerClient)
-        script = 'set -o pipefail; zstd -q -dc | pg_restore "$@"'
-        target = client.shell(script, command, application=application)
-    else:
-        target = client.program("pg_restore", command, application=application)
-    _feed(client, path, target, decompress=place == "host")
-    return time.monotonic() - begin
-
-
-def _feed(client: Client, path: str, target: Invocation, *, decompress: bool) -> None:
-    """Run ``target`` with a file as its input, through the host's zstd if asked."""
-    with contextlib.ExitStack() as stack:
-        source: IO[bytes] = stack.enter_context(open(path, "rb"))
-        stderr = stack.enter_context(tempfile.TemporaryFile())
-        process = subprocess.Popen(
-            target.argv,
-            env=target.env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-        )
-        stack.callback(_end, process)
-        zstd = None
-        if decompress:
-            zstd = subprocess.Popen(
-                [str(shutil.which("zstd")), "-q", "-dc"], stdin=source, stdout=subprocess.PIPE
-            )
-            stack.callback(_end, zstd)
-            assert zstd.stdout is not None
-            source = zstd.stdout
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(target.preamble)
-            shutil.copyfileobj(source, process.stdin, _BLOCK)
-            process.stdin.close()
-        status = process.wait()
-        if status != 0:
-            stderr.seek(0)
-            raise client.explain("pg_restore", status, stderr.read().decode("utf-8", "replace"))
-        source.close()
-        if zstd is not None and zstd.wait() > 0:
-            raise PostgresError("corrupt", f"zstd could not decompress {path}.")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with contextlib.suppress(OSError):
-                stream.close()

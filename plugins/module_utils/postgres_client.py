@@ -10,17 +10,22 @@ over the network it stands in a PGPASSFILE of mode 0600 in a private folder.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import tempfile
-from dataclasses import dataclass, field
 from glob import glob
 
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import (
     PostgresError,
     explain,
     last_lines,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils.postgres_program import (
+    Invocation,
+    Options,
+    Version,
+    environment,
+    parse_version,
+    run,
 )
 
 #: Reads the password (a line, may be empty) and becomes the program. Without a password it takes
@@ -50,66 +55,6 @@ _CONTAINER_DEFAULTS = (
 )
 
 
-@dataclass(frozen=True)
-class Options:
-    """How to reach a database. ``container`` or ``host`` is set, never both."""
-
-    container: str = ""
-    host: str = ""
-    port: int = 5432
-    user: str = ""
-    password: str = field(default="", repr=False)
-    database: str = ""
-    sslmode: str = ""
-    sslrootcert: str = ""
-    client_dir: str = ""
-    connect_timeout: int = 10
-    docker: str = "docker"
-
-    def __post_init__(self) -> None:
-        if bool(self.container) == bool(self.host):
-            raise PostgresError(
-                "options", "Exactly one of container and host says where PostgreSQL is."
-            )
-        if "\n" in self.password or "\r" in self.password:
-            raise PostgresError("options", "A password with a line break cannot be used.")
-        if self.host and not (self.user and self.database):
-            raise PostgresError(
-                "options",
-                "A database that is reached over the network needs a user and a database name.",
-                fix="Set postgres_backup_user and postgres_backup_database.",
-            )
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """A program ready to start: its arguments, its environment, what it reads first.
-
-    With ``lifeline``, its standard input must stay open until it has ended.
-    """
-
-    argv: list[str]
-    env: dict[str, str]
-    preamble: bytes = b""
-    lifeline: bool = False
-
-
-@dataclass(frozen=True)
-class Version:
-    """The version of a client program or server; compared by its major number."""
-
-    major: int
-    text: str
-
-
-def parse_version(text: str) -> Version:
-    """Read ``pg_dump (PostgreSQL) 15.18 (Debian …)`` or ``15.18`` or ``16beta1``."""
-    match = re.search(r"(?:\)\s*)?(\d+)((?:\.\d+)*)", text)
-    if match is None:
-        raise PostgresError("client_version", "A version could not be read.", found=repr(text))
-    return Version(int(match.group(1)), match.group(1) + match.group(2))
-
-
 def passfile_line(password: str) -> str:
     """One line of a PGPASSFILE that gives ``password`` to every connection."""
     escaped = password.replace("\\", "\\\\").replace(":", "\\:")
@@ -134,6 +79,8 @@ class Client:
         self.options = options
         self.user = options.user
         self.database = options.database
+        #: Whether the programs in use are of a newer major version than the server.
+        self.newer_than_server = False
 
     def __enter__(self) -> Client:
         return self
@@ -249,7 +196,9 @@ class NetworkClient(Client):
         return f"{self.options.host}:{self.options.port}"
 
     def prefer(self, server_major: int) -> None:
-        self._folder = self._folders[pick_client_major(list(self._folders), server_major)]
+        major = pick_client_major(list(self._folders), server_major)
+        self._folder = self._folders[major]
+        self.newer_than_server = major > server_major
 
     def program(
         self,
@@ -260,7 +209,7 @@ class NetworkClient(Client):
         application: str = "",
         lifeline: bool = False,
     ) -> Invocation:
-        env = {**_environment(), **self._settings(database, application)}
+        env = {**environment(), **self._settings(database, application)}
         env["PGHOST"] = self.options.host
         env["PGPASSFILE"] = os.path.join(self._private, "pgpass")
         return Invocation([os.path.join(self._folder, name), *arguments], env)
@@ -277,7 +226,7 @@ class ContainerClient(Client):
         """Fill in the image's own user and database where none was given."""
         options = self.options
         status, out, err = run(
-            Invocation([*self._docker([]), "sh", "-c", _CONTAINER_DEFAULTS], _environment())
+            Invocation([*self._docker([]), "sh", "-c", _CONTAINER_DEFAULTS], environment())
         )
         if status != 0:
             raise self.explain("docker exec", status, err)
@@ -323,7 +272,7 @@ class ContainerClient(Client):
         """Whether every one of ``programs`` is in the container."""
         script = 'for name in "$@"; do command -v "$name" >/dev/null || exit 1; done'
         argv = [*self._docker([]), "sh", "-c", script, "sh", *programs]
-        return run(Invocation(argv, _environment()))[0] == 0
+        return run(Invocation(argv, environment()))[0] == 0
 
     def _docker(self, settings: list[str]) -> list[str]:
         flags = [word for pair in settings for word in ("-e", pair)]
@@ -337,13 +286,13 @@ class ContainerClient(Client):
             settings["PGHOST"] = self._address
         pairs = [f"{key}={value}" for key, value in settings.items()]
         password = self.options.password.encode() + b"\n"
-        return Invocation(self._docker(pairs) + argv, _environment(), password, lifeline)
+        return Invocation(self._docker(pairs) + argv, environment(), password, lifeline)
 
     def _own_address(self) -> str:
         """The container's own address, where the official image asks for the password."""
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
         argv = [self.options.docker, "inspect", "--format", template, self.options.container]
-        status, out, err = run(Invocation(argv, _environment()))
+        status, out, err = run(Invocation(argv, environment()))
         if status != 0:
             raise self.explain("docker inspect", status, err)
         return [*out.split(), ""][0]
@@ -376,32 +325,3 @@ def client_folders(client_dir: str) -> dict[int, str]:
 def connect(options: Options) -> Client:
     """The client for ``options``; enter it with ``with`` before use."""
     return ContainerClient(options) if options.container else NetworkClient(options)
-
-
-def run(invocation: Invocation, stdin: bytes = b"") -> tuple[int, str, str]:
-    """Run a program to its end.
-
-    Returns:
-        Its exit status, standard output and standard error. A program that is not there has
-        the status 127, as in a shell.
-    """
-    try:
-        done = subprocess.run(
-            invocation.argv,
-            input=invocation.preamble + stdin,
-            env=invocation.env,
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return 127, "", f"{invocation.argv[0]}: not found"
-    return (
-        done.returncode,
-        done.stdout.decode("utf-8", "replace"),
-        done.stderr.decode("utf-8", "replace"),
-    )
-
-
-def _environment() -> dict[str, str]:
-    """The module's own environment without what would lead libpq elsewhere."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("PG")}

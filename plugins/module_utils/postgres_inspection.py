@@ -13,10 +13,12 @@ from ansible_collections.cutover.django_q.plugins.module_utils.postgres_client i
     Client,
     ContainerClient,
     NetworkClient,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import PostgresError
+from ansible_collections.cutover.django_q.plugins.module_utils.postgres_program import (
     Version,
     run,
 )
-from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import PostgresError
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_session import Session
 
 

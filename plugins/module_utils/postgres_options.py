@@ -10,8 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.cutover.django_q.plugins.module_utils.postgres_client import Options
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import PostgresError
+from ansible_collections.cutover.django_q.plugins.module_utils.postgres_program import (
+    Options,
+)
 
 #: Documented by the fragment ``cutover.django_q.postgres_connection``.
 CONNECTION_ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -124,7 +124,6 @@ from ansible_collections.cutover.django_q.plugins.module_utils import (
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_client import (
     Client,
-    Version,
     connect,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import PostgresError
@@ -132,6 +131,9 @@ from ansible_collections.cutover.django_q.plugins.module_utils.postgres_inspecti
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_options import (
     options_of,
     run_module,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils.postgres_program import (
+    Version,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_session import Session
 

@@ -114,9 +114,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cutover.django_q.plugins.module_utils import (
-    postgres_archive,
     postgres_database,
     postgres_exchange,
+    postgres_load,
     postgres_queue,
     postgres_sidecar,
     postgres_sql,
@@ -159,7 +159,7 @@ def restore(client: Client, dump: postgres_sidecar.Dump, live_exists: bool) -> d
             postgres_exchange.mark(
                 keeper, name, f"{postgres_exchange.RESTORED} from {os.path.basename(dump.path)}"
             )
-            postgres_archive.restore(client, dump.path, name, [], "cutover restore")
+            postgres_load.load(client, dump.path, name, [], "cutover restore")
             postgres_database.compare(client, name, dump.sidecar)
             before = _migrations(client, client.database) if live_exists else []
             if live_exists:

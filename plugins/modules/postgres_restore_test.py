@@ -64,8 +64,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cutover.django_q.plugins.module_utils import (
-    postgres_archive,
     postgres_database,
+    postgres_load,
     postgres_sidecar,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_client import connect
@@ -103,9 +103,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             version = session.value("SELECT to_json(current_setting('server_version'));")
         client.prefer(num // 10000)
         with postgres_database.scratch(client, dump.sidecar["database"]) as (name, abandoned):
-            postgres_archive.restore(
-                client, dump.path, name, _SCRATCH_ARGUMENTS, "cutover restore test"
-            )
+            postgres_load.load(client, dump.path, name, _SCRATCH_ARGUMENTS, "cutover restore test")
             postgres_database.compare(client, name, dump.sidecar)
     seconds = round(time.monotonic() - begin, 2)
     first = not dump.verified
