@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable
 
 import libcst as cst
 
+from celery2q.index import ModuleIndex
 from celery2q.slices import rewrite_lines
+from celery2q.sources import Source
 
 
 def used_names(code: str) -> set[str]:
-    """Names that a file reads, and those in `__all__` and in annotations written as strings."""
+    """Imported names that a file uses: read as such, in `__all__`, or in an annotation string."""
+    index = ModuleIndex(Source("", code), "", False)
     used: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in ast.walk(index.tree):
         texts: list[ast.AST | None] = []
         if isinstance(node, ast.Name):
-            used.add(node.id)
+            found = index.binding(node.id, node)
+            if found is None or found.kind == "import":
+                used.add(node.id)
         elif isinstance(node, ast.arg | ast.AnnAssign):
             texts = [node.annotation]
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -206,7 +212,12 @@ def _place(tree: ast.Module, module: str, packages: frozenset[str]) -> tuple[int
         before = [node for node, name in plain if node in third and name <= module]
         return ((before or third)[-1].end_lineno, False) if before else (third[0].lineno - 1, False)
     if top not in packages and own:
-        return own[0].lineno - 1, False
+        others = [node for node, name in plain if node not in own and name != "."]
+        others = [node for node in others if node.lineno < own[0].lineno]
+        names = {node: name.split(".")[0] for node, name in plain}
+        if others and names[others[-1]] not in sys.stdlib_module_names:
+            return others[-1].end_lineno, False
+        return own[0].lineno - 1, True
     if plain:
         relative = [node for node, name in plain if name == "."]
         first = relative[0].lineno - 1 if relative else plain[-1][0].end_lineno

@@ -32,6 +32,7 @@ APP_PARTS = {
     "AsyncResult": "Look the id up with django_q.tasks.fetch(id).",
     "backend": "Results are rows of django_q.models.Task.",
     "connection": "The queue is the table of django_q.models.OrmQ.",
+    "connection_for_write": "The queue is the table of django_q.models.OrmQ.",
     "connection_or_acquire": "The queue is the table of django_q.models.OrmQ.",
     "pool": "The queue is the table of django_q.models.OrmQ.",
     "broker_connection": "The queue is the table of django_q.models.OrmQ.",
@@ -42,6 +43,9 @@ APP_PARTS = {
     "start": "Start manage.py qcluster.",
     "worker_main": "Start manage.py qcluster.",
 }
+
+
+BROKER_ERRORS = ("connection_errors", "recoverable_connection_errors", "channel_errors")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -55,6 +59,12 @@ def check(context: Context) -> Iterator[Finding]:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 yield from _name(context, module, node)
+
+
+def _whole(module: ModuleIndex, node: ast.AST) -> ast.AST:
+    """The longest dotted name that a name begins."""
+    parent = module.parents.get(node)
+    return _whole(module, parent) if isinstance(parent, ast.Attribute) else node
 
 
 def _is_id(module: ModuleIndex, node: ast.Name | ast.Attribute) -> ast.Attribute | None:
@@ -76,7 +86,7 @@ def _name(context: Context, module: ModuleIndex, node: ast.Name) -> Iterator[Fin
         yield from _use(context, module, node, dotted)
     elif dotted.startswith("celery.signals"):
         yield context.at(
-            RULE, Level.ERROR, module, node, f"A Celery signal is used ({module.text(node)}).",
+            RULE, Level.ERROR, module, node, f"A Celery signal is used ({module.text(_whole(module, node))}).",
             "Hear pre_execute or post_execute of django_q.signals, or drop it.",
         )
 
@@ -102,6 +112,26 @@ def _use(
 def _attribute(
     context: Context, module: ModuleIndex, node: ast.Attribute
 ) -> Iterator[Finding]:
+    if node.attr in BROKER_ERRORS and isinstance(node.value, ast.Call):
+        func = node.value.func
+        if (
+            isinstance(func, ast.Attribute)
+            and func.attr.startswith("connection")
+            and context.registry.is_app(module, func.value)
+        ):
+            yield context.at(
+                RULE, Level.ERROR, module, node,
+                "The errors of a Celery broker's connection are asked for.",
+                "The queue is a table: catch django.db.DatabaseError.",
+                [
+                    module.edit(
+                        "Attribute", node, lambda _: cst.parse_expression("(DatabaseError,)"),
+                        imports=[("django.db", "DatabaseError")],
+                        drops=[n.id for n in ast.walk(func) if isinstance(n, ast.Name)],
+                    )
+                ],
+            )
+            return
     if node.attr in APP_PARTS and context.registry.is_app(module, node.value):
         yield context.at(
             RULE, Level.ERROR, module, node,

@@ -1,14 +1,16 @@
 """Imports from celery, kombu, django_celery_beat, django_celery_results, and of the Celery app.
 
 What the other rules convert takes its imports along. An import that is left over fails at start
-as soon as the package is gone. Two of Celery's exceptions have a twin in the helper and are
-imported from there.
+as soon as the package is gone. Exceptions with a twin in the helper or in
+Django are imported from there.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+
+import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
@@ -23,6 +25,7 @@ PACKAGES = frozenset(
 TWINS = {
     "celery.exceptions.Retry": "Retry",
     "celery.exceptions.MaxRetriesExceededError": "MaxRetriesExceededError",
+    "kombu.exceptions.OperationalError": "django.db.OperationalError",
 }
 
 
@@ -31,6 +34,30 @@ def check(context: Context) -> Iterator[Finding]:
     for module in context.modules:
         for node in module.imports:
             yield from _check(context, module, node)
+        for attribute in module.attributes:
+            if module.dotted(attribute) in TWINS and isinstance(attribute.value, ast.Attribute):
+                yield _attribute(context, module, attribute)
+
+
+def _twin(context: Context, name: str) -> tuple[str, str]:
+    """Where the twin of one of Celery's exceptions is imported from."""
+    module, _, twin = TWINS[name].rpartition(".")
+    return module or context.helper, twin
+
+
+def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding:
+    name = module.dotted(node) or ""
+    place, twin = _twin(context, name)
+    first = next(inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
+    return context.at(
+        RULE, Level.ERROR, module, node, f"{name} is used.", f"Use {twin} of {place}.",
+        edits=[
+            module.edit(
+                "Attribute", node, lambda _: cst.Name(twin), imports=[(place, twin)],
+                drops=[first.id],
+            )
+        ],
+    )
 
 
 def _check(
@@ -72,12 +99,10 @@ def _twins(
         return []
     if module.parents[node] is not module.tree or any(alias.asname for alias in node.names):
         return []
-    import libcst as cst
-
     return [
         Edit(
             "ImportFrom", node.lineno, module.column(node), lambda _: cst.RemoveFromParent(),
-            imports=tuple((context.helper, TWINS[name]) for name in found),
+            imports=tuple(_twin(context, name) for name in found),
         )
     ]
 

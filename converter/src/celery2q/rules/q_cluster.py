@@ -28,7 +28,11 @@ HIDDEN_CACHES = ("locmem", "dummy")
 def check(context: Context) -> Iterator[Finding]:
     """Look at Q_CLUSTER."""
     settings = context.settings.all("Q_CLUSTER")
-    plain = [item for item in settings if not isinstance(item.statement, ast.AugAssign)]
+    plain = [
+        item
+        for item in settings
+        if not isinstance(item.statement, ast.AugAssign) and not _extends(item.value)
+    ]
     if not plain:
         yield from _missing(context)
         return
@@ -49,6 +53,11 @@ def check(context: Context) -> Iterator[Finding]:
         if keys is not None:
             yield from _check(context, item, keys)
     yield from _cache(context, plain[0])
+
+
+def _extends(value: ast.expr) -> bool:
+    """Whether a value is the former one with changes: `{**Q_CLUSTER, …}`."""
+    return any(isinstance(node, ast.Name) and node.id == "Q_CLUSTER" for node in ast.walk(value))
 
 
 def _missing(context: Context) -> Iterator[Finding]:

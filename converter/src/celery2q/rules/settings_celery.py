@@ -13,6 +13,7 @@ import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
+from celery2q.index import ModuleIndex
 from celery2q.qcluster import EAGER
 from celery2q.schedules.find import SETTINGS
 from celery2q.settings import Setting
@@ -25,14 +26,24 @@ def check(context: Context) -> Iterator[Finding]:
     """Find Celery's settings."""
     names = {item.name for item in context.settings.celery}
     readers = _readers(context, names)
+    eager = {name for name in EAGER if name in readers and _only_asked(context, readers[name])}
+    for name in sorted(eager):
+        for module, node in readers.pop(name):
+            yield _asked(context, module, node)
+    done: set[str] = set()
     for item in context.settings.celery:
         if item.name not in SETTINGS:
-            yield _check(context, item, readers.get(item.name, ""))
+            where = [f"{module.path}:{getattr(node, 'lineno', 1)}" for module, node in readers.get(item.name, [])]
+            yield _check(context, item, where[0] if where else "", item.module.path in done)
+            if item.name in EAGER:
+                done.add(item.module.path)
 
 
-def _readers(context: Context, names: set[str]) -> dict[str, str]:
+def _readers(
+    context: Context, names: set[str]
+) -> dict[str, list[tuple[ModuleIndex, ast.AST]]]:
     """{setting: where it is read}, other than in its own assignments."""
-    found: dict[str, str] = {}
+    found: dict[str, list[tuple[ModuleIndex, ast.AST]]] = {}
     own = {id(inner) for item in context.settings.celery for inner in ast.walk(item.statement)}
     for module in context.modules:
         for node in ast.walk(module.tree):
@@ -45,17 +56,32 @@ def _readers(context: Context, names: set[str]) -> dict[str, str]:
                 name = node.value
             elif isinstance(node, ast.keyword):
                 name = node.arg
-            if name in names and not _is_store(node):
-                line = getattr(node, "lineno", 1)
-                found.setdefault(name, f"{module.path}:{line}")
+            if name in names and not isinstance(getattr(node, "ctx", None), ast.Store):
+                found.setdefault(name, []).append((module, node))
     return found
 
 
-def _is_store(node: ast.AST) -> bool:
-    return isinstance(getattr(node, "ctx", None), ast.Store)
+def _only_asked(context: Context, readers: list[tuple[ModuleIndex, ast.AST]]) -> bool:
+    """Whether all readers are `settings.NAME`."""
+    return all(
+        isinstance(node, ast.Attribute)
+        and context.project.resolve(module, node.value) == "django.conf.settings"
+        for module, node in readers
+    )
 
 
-def _check(context: Context, item: Setting, reader: str) -> Finding:
+def _asked(context: Context, module: ModuleIndex, node: ast.AST) -> Finding:
+    """Code that asks whether tasks run at once."""
+    assert isinstance(node, ast.Attribute)
+    text = f'{module.text(node.value)}.Q_CLUSTER.get("sync", False)'
+    return context.at(
+        RULE, Level.ERROR, module, node, f"{module.text(node)} is a setting of Celery's.",
+        f"Ask {text}.",
+        edits=[module.edit("Attribute", node, lambda _: cst.parse_expression(text))],
+    )
+
+
+def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding:
     message = f"{item.name} is a setting of Celery's."
     if item.name in ROUTES and not isinstance(item.value, ast.Dict):
         return context.at(
@@ -68,7 +94,7 @@ def _check(context: Context, item: Setting, reader: str) -> Finding:
             RULE, Level.ERROR, item.module, item.statement, f"{message} {reader} reads it.",
             "Change the reader first, then take the setting away.",
         )
-    if item.name in EAGER and item.module is not context.settings.main:
+    if item.name in EAGER and item.module is not context.settings.main and not again:
         return _eager(context, item)
     names = tuple(
         inner.id
@@ -145,6 +171,21 @@ EXAMPLES = (
             "shop/a.py": "from django.conf import settings\n\nprint(settings.CELERY_BROKER_URL)\n",
         },
         ("shop/settings.py:2", "shop/settings.py:3"),
+    ),
+    Example(
+        "code that asks whether tasks run at once",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "INSTALLED_APPS = []\nCELERY_TASK_ALWAYS_EAGER = False\n",
+            "shop/a.py": "from django.conf import settings\n\n"
+            "if settings.CELERY_TASK_ALWAYS_EAGER:\n    pass\n",
+        },
+        ("shop/a.py:3", "shop/settings.py:2"),
+        {
+            "shop/settings.py": "INSTALLED_APPS = []\n",
+            "shop/a.py": "from django.conf import settings\n\n"
+            'if settings.Q_CLUSTER.get("sync", False):\n    pass\n',
+        },
     ),
     Example(
         "another setting",

@@ -137,11 +137,6 @@ def _connected(context: Context, module: ModuleIndex) -> list[Place]:
         if not calls:
             continue
         entries = tuple(entry_of_call(context, module, call) for call in calls)
-        plain = all(
-            isinstance(module.parents[call], ast.Expr)
-            and module.parents[module.parents[call]] is node
-            for call in calls
-        )
         rest = [
             item
             for item in node.body
@@ -149,9 +144,19 @@ def _connected(context: Context, module: ModuleIndex) -> list[Place]:
             and not (isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant))
             and not isinstance(item, ast.Import | ast.ImportFrom | ast.Pass)
         ]
-        readable = all(entry.timing is not None and entry.func for entry in entries)
-        whole = plain and not rest and _is_connected(node) and readable
-        found.append(Place(module, node, entries, whole))
+        good = [
+            _is_connected(node)
+            and entry.timing is not None
+            and bool(entry.func)
+            and isinstance(module.parents[call], ast.Expr)
+            and module.parents[module.parents[call]] is node
+            for call, entry in zip(calls, entries, strict=True)
+        ]
+        if all(good) and not rest:
+            found.append(Place(module, node, entries, True))
+            continue
+        for call, entry, fine in zip(calls, entries, good, strict=True):
+            found.append(Place(module, module.statement(call), (entry,), fine))
     return found
 
 

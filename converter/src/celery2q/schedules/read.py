@@ -172,6 +172,8 @@ def entry_of(
     """
     celery_name = task if isinstance(task, str) else _task_name(context, module, task)
     func = context.registry.names.get(celery_name, "")
+    if not func and celery_name and _is_function(context, celery_name):
+        func = celery_name
     entry = Entry(
         name, celery_name, func, None, path=module.path,
         line=node.lineno, column=module.column(node) + 1,  # type: ignore[attr-defined]
@@ -209,6 +211,12 @@ def entry_of(
         entry, timing=timing, problem=" ".join(problems), args=texts["args"],
         kwargs=texts["kwargs"], queue=queue if isinstance(queue, str) else None, lost=lost,
     )
+
+
+def _is_function(context: Context, dotted: str) -> bool:
+    """Whether a dotted path names a function (or task object) at a module's top."""
+    found = context.project.definition(context.project.canonical(dotted))
+    return found is not None and found[1].kind in ("def", "class", "assign")
 
 
 def _task_name(context: Context, module: ModuleIndex, node: ast.AST | None) -> str:
@@ -263,12 +271,14 @@ def entry_of_call(context: Context, module: ModuleIndex, call: ast.Call) -> Entr
     given.update({keyword.arg: keyword.value for keyword in call.keywords if keyword.arg})
     signature = given.pop("sig", None)
     task: TaskDef | None = None
+    plain = ""
     if (
         isinstance(signature, ast.Call)
         and isinstance(signature.func, ast.Attribute)
         and signature.func.attr in ("s", "si", "signature", "subtask")
     ):
         task = context.registry.task_at(module, signature.func.value)
+        plain = context.project.resolve(module, signature.func.value) or ""
         if signature.func.attr in ("s", "si"):
             if signature.args:
                 given["args"] = ast.Tuple(list(signature.args), ast.Load())
@@ -280,7 +290,7 @@ def entry_of_call(context: Context, module: ModuleIndex, call: ast.Call) -> Entr
     elif signature is not None:
         task = context.registry.task_at(module, signature)
     name = constant(given.pop("name", None))
-    celery_name = task.celery_name if task else ""
+    celery_name = task.celery_name if task else plain
     label = name if isinstance(name, str) else celery_name or module.text(call)[:60]
     return entry_of(
         context, module, label, call, given.pop("schedule", None), celery_name, given

@@ -1,0 +1,180 @@
+"""Tests that patch `.delay` or `.apply_async` of a task, and settings that run tasks at once.
+
+`mock.patch("shop.tasks.send.delay")` becomes the helper's `patch_task("shop.tasks.send")`: its
+mock is called with the same arguments. For `.apply_async`, whose mock was called with `args=`
+and `kwargs=`, only where the test asks no more than whether or how often it was called.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+import libcst as cst
+
+from celery2q.context import Context, Example
+from celery2q.findings import Finding, Level
+from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.send import quote
+from celery2q.tasks import TaskDef
+
+RULE = "patched-task"
+METHODS = ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit")
+ASKS_LITTLE = frozenset(
+    "called call_count assert_called assert_called_once assert_not_called reset_mock "
+    "side_effect return_value".split()
+)
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Find the patches."""
+    for module in context.modules:
+        for call in module.calls:
+            text = module.text(call.func)
+            if text.endswith("override_settings") or text.endswith("self.settings"):
+                for keyword in call.keywords:
+                    if keyword.arg and keyword.arg.endswith("ALWAYS_EAGER"):
+                        yield context.at(
+                            RULE, Level.ERROR, module, keyword.value,
+                            f"{keyword.arg} is overridden, which Django-Q2 does not hear.",
+                            'Set Q_CLUSTER["sync"] in the settings of the tests, or patch '
+                            "django_q.conf.Conf.SYNC.",
+                        )
+            elif "patch" in text:
+                yield from _check(context, module, call, text)
+
+
+def _check(
+    context: Context, module: ModuleIndex, call: ast.Call, text: str
+) -> Iterator[Finding]:
+    if text.endswith("patch.object") and len(call.args) >= 2:
+        task = context.registry.task_at(module, call.args[0])
+        method = getattr(call.args[1], "value", None)
+        rest = call.args[2:]
+    elif text.endswith("patch") and call.args and isinstance(call.args[0], ast.Constant):
+        dotted = call.args[0].value
+        if not isinstance(dotted, str):
+            return
+        path, _, method = dotted.rpartition(".")
+        task = _task(context, path)
+        rest = call.args[1:]
+        if task is None and (whole := _task(context, dotted)) is not None:
+            yield from _whole(context, module, call, whole, dotted)
+            return
+    else:
+        return
+    if task is None or method not in METHODS:
+        return
+    message = f"A test patches {task.path}.{method}, which is gone."
+    plain = not rest and all(
+        keyword.arg in ("side_effect", "return_value", "autospec") for keyword in call.keywords
+    )
+    if not plain or (method != "delay" and not _asks_little(module, call)):
+        yield context.at(
+            RULE, Level.ERROR, module, call, message,
+            f'Use patch_task("{task.path}") of {context.helper}; its mock is called with the '
+            "task's own arguments.",
+        )
+        return
+    target = quote(task.path, module)
+
+    def replace(old: cst.Call) -> cst.Call:
+        kept = [arg for arg in old.args if arg.keyword and arg.keyword.value in ("side_effect",)]
+        comma = cst.MaybeSentinel.DEFAULT
+        first = cst.Arg(cst.parse_expression(target), comma=comma)
+        return old.with_changes(func=cst.Name("patch_task"), args=[first, *kept])
+
+    yield context.at(
+        RULE, Level.ERROR, module, call, message,
+        f"Use patch_task({target}) of {context.helper}.",
+        edits=[
+            module.edit(
+                "Call", call, replace, imports=[(context.helper, "patch_task")],
+                drops=[n.id for n in ast.walk(call.func) if isinstance(n, ast.Name)],
+            )
+        ],
+    )
+
+
+def _task(context: Context, dotted: str) -> TaskDef | None:
+    return context.registry.tasks.get(context.project.canonical(dotted)) if dotted else None
+
+
+def _whole(
+    context: Context, module: ModuleIndex, call: ast.Call, task: TaskDef, dotted: str
+) -> Iterator[Finding]:
+    """A patch of the task itself where another module imports it."""
+    place, _, _name = dotted.rpartition(".")
+    if place == task.module.name:
+        return
+    yield context.at(
+        RULE, Level.ERROR, module, call,
+        f"A test patches {dotted}, and that module may import the task no more.",
+        f'Use patch_task("{task.path}") of {context.helper}, unless it is called there directly.',
+    )
+
+
+def _asks_little(module: ModuleIndex, call: ast.Call) -> bool:
+    """Whether a test only asks its mock whether and how often it was called."""
+    parent = module.parents[call]
+    name = ""
+    scope: ast.AST | None = None
+    if isinstance(parent, ast.withitem) and isinstance(parent.optional_vars, ast.Name):
+        name, scope = parent.optional_vars.id, module.parents[parent]
+    elif isinstance(parent, ast.withitem):
+        return parent.optional_vars is None
+    elif isinstance(parent, FUNCTIONS) and len(parent.decorator_list) == 1:
+        arguments = [item.arg for item in parent.args.args if item.arg not in ("self", "cls")]
+        if len(arguments) != 1:
+            return not arguments
+        name, scope = arguments[0], parent
+    if scope is None:
+        return False
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+            user = module.parents[node]
+            if not (isinstance(user, ast.Attribute) and user.attr in ASKS_LITTLE):
+                return False
+    return True
+
+
+_TASKS = "from celery import shared_task\n\n\n@shared_task\ndef send(order):\n    pass\n"
+_VIEWS = "from shop.tasks import send\n\n\ndef view():\n    send.delay(1)\n"
+_BASE = {"shop/__init__.py": "", "shop/tasks.py": _TASKS, "shop/views.py": _VIEWS}
+
+EXAMPLES = (
+    Example(
+        "patches of delay",
+        _BASE
+        | {
+            "shop/tests.py": "from unittest import mock\n\nfrom shop import tasks\n\n\n"
+            '@mock.patch("shop.views.send.delay")\ndef test_one(delay):\n'
+            "    delay.assert_called_once_with(1)\n\n\n"
+            'def test_two():\n    with mock.patch.object(tasks.send, "delay") as delay:\n'
+            "        delay.assert_called_once_with(1)\n",
+        },
+        ("shop/tests.py:6", "shop/tests.py:12"),
+        {
+            "shop/tests.py": "from shop import tasks\nfrom shop.q_tasks import patch_task\n\n\n"
+            '@patch_task("shop.tasks.send")\ndef test_one(delay):\n'
+            "    delay.assert_called_once_with(1)\n\n\n"
+            'def test_two():\n    with patch_task("shop.tasks.send") as delay:\n'
+            "        delay.assert_called_once_with(1)\n",
+        },
+    ),
+    Example(
+        "patches of apply_async that look at its arguments, and of the task itself",
+        _BASE
+        | {
+            "shop/tests.py": "from unittest import mock\n\n\ndef test_one():\n"
+            '    with mock.patch("shop.tasks.send.apply_async") as sent:\n'
+            "        sent.assert_called_once_with(args=[1])\n"
+            '    with mock.patch("shop.views.send"):\n        pass\n',
+        },
+        ("shop/tests.py:5", "shop/tests.py:7"),
+    ),
+    Example(
+        "a patch of something else",
+        _BASE | {"shop/tests.py": '# celery\nfrom unittest import mock\n\nmock.patch("shop.x.delay")\n'},
+    ),
+)

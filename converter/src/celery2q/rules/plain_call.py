@@ -1,0 +1,155 @@
+"""`.delay`, `.apply_async`, `.s` on a plain function, and `self.retry` where there is no task.
+
+Resolved through imports and re-exports. A receiver that cannot be resolved is an error for
+`.apply_async`, which only Celery has, and a note for `.delay`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from celery2q.context import Context, Example
+from celery2q.findings import Finding, Level
+from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.send import values_of
+
+RULE = "plain-call"
+SENDS = frozenset("delay apply_async delay_on_commit apply_async_on_commit".split())
+MAKES = frozenset(("s", "si"))
+
+
+def check(context: Context) -> Iterator[Finding]:
+    """Find the calls."""
+    for module in context.modules:
+        for node in module.attributes:
+            if isinstance(node.ctx, ast.Load) and node.attr in SENDS | MAKES | {"retry"}:
+                finding = _check(context, module, node)
+                if finding is not None:
+                    yield finding
+
+
+def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding | None:
+    if values_of(context, module, node.value):
+        return None
+    if node.attr == "retry":
+        return _retry(context, module, node)
+    target = _function(context, module, node.value)
+    if target:
+        return context.at(
+            RULE, Level.ERROR, module, node,
+            f"{target} is a plain function and has no .{node.attr}.",
+            f'Send it with async_task("{target}", …).',
+        )
+    if node.attr in MAKES or _in_task_class(context, module, node) or _of_canvas(context, module, node.value):
+        return None
+    if not _unresolved(context, module, node.value):
+        return None
+    what = module.text(node.value).splitlines()[0][:50]
+    if node.attr == "delay":
+        parent = module.parents[node]
+        if not (isinstance(parent, ast.Call) and parent.func is node):
+            return None
+        return context.at(
+            RULE, Level.NOTE, module, node,
+            f"{what}.delay is called, and nothing here says what {what} is.",
+            "If it is a task, send it with async_task.",
+        )
+    return context.at(
+        RULE, Level.ERROR, module, node,
+        f"{what}.{node.attr} is called, and nothing here says what {what} is; only Celery's tasks "
+        "have such a method.",
+        "Send the function by its dotted path, with async_task or the helper's enqueue.",
+    )
+
+
+def _function(context: Context, module: ModuleIndex, node: ast.expr) -> str:
+    """The plain function of the tree that an expression names; "" for none."""
+    dotted = context.project.resolve(module, node)
+    found = context.project.definition(dotted) if dotted else None
+    if found is None or not isinstance(found[1].node, FUNCTIONS):
+        return ""
+    for decorator in found[1].node.decorator_list:
+        text = ast.unparse(decorator)
+        if "q_task" in text or "task" in text.lower():
+            return ""
+    return dotted or ""
+
+
+def _of_canvas(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
+    """Whether the receiver is built of Celery's canvas, which another rule reports."""
+    return any(
+        isinstance(inner, ast.Call)
+        and (context.project.resolve(module, inner.func) or "").startswith("celery.")
+        for inner in ast.walk(node)
+    )
+
+
+def _unresolved(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
+    dotted = context.project.resolve(module, node)
+    return dotted is None or dotted.split(".")[0] in context.project.packages
+
+
+def _in_task_class(context: Context, module: ModuleIndex, node: ast.AST) -> bool:
+    """Whether a call stands in a class of tasks, Celery's or the helper's."""
+    for scope in module.scopes_of(node):
+        if isinstance(scope, ast.ClassDef):
+            path = f"{module.name}.{module.qualname(scope)}"
+            bases = [module.text(base) for base in scope.bases]
+            if path in context.registry.bases or any("Task" in base for base in bases):
+                return True
+    return module.name == context.helper
+
+
+def _retry(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding | None:
+    if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+        return None
+    functions = [scope for scope in module.scopes_of(node) if isinstance(scope, FUNCTIONS)]
+    if not functions or any(
+        isinstance(scope, ast.ClassDef) for scope in module.scopes_of(node)
+    ):
+        return None
+    outer = functions[-1]
+    decorators = [ast.unparse(item) for item in outer.decorator_list]
+    if any("task" in text.lower() for text in decorators):
+        if any("bind" in text for text in decorators):
+            return None
+    return context.at(
+        RULE, Level.ERROR, module, node,
+        f"{outer.name} calls self.retry(), and nothing hands a task to it.",
+        "Decorate it with the helper's @q_task(bind=True), which gives it self.",
+    )
+
+
+EXAMPLES = (
+    Example(
+        "plain functions, through an import and a re-export",
+        {
+            "shop/__init__.py": "from shop.jobs import send\n",
+            "shop/jobs.py": "def send():\n    pass\n",
+            "shop/a.py": "import shop\nfrom shop import jobs\n\n"
+            "jobs.send.delay()\nshop.send.apply_async()\n",
+        },
+        ("shop/a.py:4", "shop/a.py:5"),
+    ),
+    Example(
+        "self.retry where self is gone",
+        {
+            "shop/jobs.py": "# was a celery task\ndef send(order):\n    raise self.retry(countdown=3)\n"
+        },
+        ("shop/jobs.py:3",),
+    ),
+    Example(
+        "a receiver that nothing explains",
+        {"shop/a.py": "# celery\ndef run(task):\n    task.apply_async()\n    task.delay()\n"},
+        ("shop/a.py:3", "shop/a.py:4"),
+    ),
+    Example(
+        "methods of other libraries",
+        {
+            "shop/__init__.py": "",
+            "shop/a.py": "# celery\nimport requests\n\nrequests.adapters.retry(3)\n\n\n"
+            "class A:\n    def run(self):\n        self.retry()\n",
+        },
+    ),
+)
