@@ -206,86 +206,99 @@ def read(params: dict[str, Any], more: list[str]) -> dict[str, Any]:
     }
 
 
-def prove(
-    params: dict[str, Any], plan: dict[str, Any], before: list[str], after: list[str], scratch: str
-) -> list[str]:
-    """What is wrong with the edited copies by Compose's own reading; empty when proved.
+def prove(params: dict[str, Any], plan: dict[str, Any], originals: list[files.Original]) -> None:
+    """Let Compose read the edited copies beside the originals, in a folder that is removed.
 
     Raises:
-        DockerError: Compose does not accept the originals or the copies.
+        FilesError: Compose does not accept them, or they mean something else than intended.
+        OSError: the folder cannot be made.
     """
-    reader = files.Reader(project_of(params), params["tree"], scratch)
-    one, two = reader.models(before, after)
-    return unexpected_differences(
+    scratch = tempfile.mkdtemp(prefix="cutover-compose-")
+    try:
+        before, after = [], []
+        for original, wanted in zip(originals, plan["files"]):
+            for side, data, paths in (
+                ("before", original.base, before),
+                ("after", files.decoded(wanted["text"]), after),
+            ):
+                paths.append(files.keep(os.path.join(scratch, side), original.path, data)[0])
+        reader = files.Reader(project_of(params), params["tree"], scratch)
+        one, two = reader.models(before, after)
+    except DockerError as error:
+        text = str(error)
+        for side, name in (("before", ""), ("after", "edited ")):
+            text = text.replace(os.path.join(scratch, side) + os.sep, name)
+        raise files.FilesError(f"Compose cannot read the project's files: {text}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    wrong = unexpected_differences(
         one, two, plan["dropped"], [Cluster(**item) for item in plan["clusters"]]
     )
-
-
-def write(params: dict[str, Any], plan: dict[str, Any], dest: str) -> dict[str, Any]:
-    """Write originals, copies and patch, and prove the copies; nothing where nothing changes.
-
-    Raises:
-        FilesError: a file has changed since it was read, or the proof failed.
-        DockerError: Compose does not accept the files.
-        OSError: the folder cannot be written.
-    """
-    described: list[dict[str, Any]] = []
-    before, after, wrote = [], [], False
-    aside = any(
-        len({item["sha256_before"], item["sha256_base"], item["sha256_after"]}) > 1
-        for item in plan["files"]
-    )
-    for path, wanted in zip(params["files"], plan["files"]):
-        original = files.read_original(params["project_dir"], params["tree"], path)
-        if original.sha256_before != wanted["sha256_before"] or (
-            original.sha256_base != wanted["sha256_base"]
-        ):
-            raise files.FilesError(f"{path} was changed while it was read. Run it again.")
-        described.append(
-            {
-                "path": path,
-                "original": "",
-                "candidate": "",
-                "sha256_before": original.sha256_before,
-                "sha256_base": original.sha256_base,
-                "sha256_after": wanted["sha256_after"],
-                "mode": f"{original.mode:04o}",
-                "uid": original.uid,
-                "gid": original.gid,
-                "changed": wanted["sha256_after"] != original.sha256_before,
-            }
-        )
-        if not aside:
-            continue
-        data = files.decoded(wanted["text"])
-        candidate, made = files.keep(os.path.join(dest, "candidate"), path, data)
-        wrote |= made
-        kept = base = ""
-        if original.data is not None:
-            kept, made = files.keep(
-                os.path.join(dest, "original"), path, original.data, overwrite=False
-            )
-            wrote |= made
-        if original.base != original.data:
-            base, made = files.keep(os.path.join(dest, "base"), path, original.base)
-            wrote |= made
-        before.append(base or kept)
-        after.append(candidate)
-        described[-1].update(original=kept, candidate=candidate)
-    if not aside:
-        return {"changed": False, "files": described, "patch": ""}
-    wrong = prove(params, plan, before, after, dest)
     if wrong:
         raise files.FilesError(
             "The edited Compose files mean something else than intended: "
             + "; ".join(wrong)
             + ". Nothing was changed. Make this edit by hand and commit it."
         )
-    patch = ""
-    if plan["patch"]:
-        patch, made = files.keep(dest, "compose.patch", files.decoded(plan["patch"]))
+
+
+def describe(original: files.Original, sha256_after: str) -> dict[str, Any]:
+    """What is recorded of a file, before any copy of it is kept."""
+    return {
+        "path": original.path,
+        "original": "",
+        "candidate": "",
+        "sha256_before": original.sha256_before,
+        "sha256_base": original.sha256_base,
+        "sha256_after": sha256_after,
+        "mode": f"{original.mode:04o}",
+        "uid": original.uid,
+        "gid": original.gid,
+        "changed": sha256_after != original.sha256_before,
+    }
+
+
+def write(params: dict[str, Any], plan: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Prove the edited copies, then keep them with the originals and the patch.
+
+    In check mode, and where nothing changes, nothing is kept.
+
+    Raises:
+        FilesError: a file has changed since it was read, or the proof failed.
+        OSError: the folder cannot be written.
+    """
+    originals = [
+        files.read_original(params["project_dir"], params["tree"], path) for path in params["files"]
+    ]
+    described = []
+    for original, wanted in zip(originals, plan["files"]):
+        read = (wanted["sha256_before"], wanted["sha256_base"])
+        if (original.sha256_before, original.sha256_base) != read:
+            raise files.FilesError(f"{original.path} was changed while it was read. Run it again.")
+        described.append(describe(original, wanted["sha256_after"]))
+    result = {"changed": False, "files": described, "patch": ""}
+    if all(
+        item["sha256_before"] == item["sha256_base"] == item["sha256_after"] for item in described
+    ):
+        return result
+    prove(params, plan, originals)
+    if check_mode:
+        return {**result, "changed": any(item["changed"] for item in described)}
+    dest, wrote = params["dest"], False
+    os.makedirs(dest, mode=0o700, exist_ok=True)
+    for item, original, wanted in zip(described, originals, plan["files"]):
+        path = original.path
+        if original.data is not None:
+            folder = os.path.join(dest, "original")
+            item["original"], made = files.keep(folder, path, original.data, overwrite=False)
+            wrote |= made
+        data = files.decoded(wanted["text"])
+        item["candidate"], made = files.keep(os.path.join(dest, "candidate"), path, data)
         wrote |= made
-    return {"changed": wrote, "files": described, "patch": patch}
+    if plan["patch"]:
+        result["patch"], made = files.keep(dest, "compose.patch", files.decoded(plan["patch"]))
+        wrote |= made
+    return {**result, "changed": wrote}
 
 
 def main() -> None:
@@ -319,29 +332,14 @@ def main() -> None:
     )
     params = module.params
     plan = json.loads(files.decoded(params["plan"])) if params["plan"] else {"step": "read"}
-    scratch = ""
     try:
         if plan["step"] == "read":
             module.exit_json(changed=False, **read(params, plan.get("more", [])))
-        if module.check_mode:
-            scratch = tempfile.mkdtemp(prefix="cutover-compose-")
-            result = write(params, plan, scratch)
-            result["changed"] = any(item["changed"] for item in result["files"])
-            result["patch"] = ""
-            for item in result["files"]:
-                item["original"] = item["candidate"] = ""
-        else:
-            os.makedirs(params["dest"], mode=0o700, exist_ok=True)
-            result = write(params, plan, params["dest"])
+        result = write(params, plan, module.check_mode)
     except files.FilesError as error:
         module.fail_json(msg=str(error))
-    except DockerError as error:
-        module.fail_json(msg=f"Compose cannot read the project's files: {error}")
     except OSError as error:
         module.fail_json(msg=f"The copies of the Compose files cannot be made: {error}.")
-    finally:
-        if scratch:
-            shutil.rmtree(scratch, ignore_errors=True)
     module.exit_json(**result)
 
 
