@@ -176,7 +176,7 @@ CASES = {
     ),
     "schedule_without_function": Case(
         {"release_target_ref": "bad-schedule"},
-        ["schedule_function", "a function that exists in the target"],
+        ["setup_schedules_fails", "there is no function correction.tasks.retrain_every_model"],
     ),
     "queue_without_cluster": Case(
         {"deployment_queue_clusters": {"default": ""}},
