@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.cutover.django_q.plugins.action.compose_edit import (
     judge_missing,
     text_of,
