@@ -13,7 +13,8 @@ description:
   - Gives the images of before or after the names that the services resolve to, then recreates
     services one after the other and waits until each is up and healthy. It is one call, since
     users are without O(services) in it.
-  - Nothing is built or pulled, and no other service is touched.
+  - Nothing is built or pulled. What the services depend on is left as it is where it agrees with the
+    Compose file, and started where it is down.
   - A service that has no running container is left as it is. The number of containers of a service
     stays.
 extends_documentation_fragment:
@@ -34,6 +35,12 @@ options:
     type: list
     elements: str
     required: true
+  hold:
+    description: >-
+      Services that stay down although others depend on them; one that runs is left as it is.
+    type: list
+    elements: str
+    default: []
   health_url:
     description: >-
       A URL of the first service that is asked all the time while it is recreated; empty measures
@@ -152,6 +159,8 @@ class Switch:
     def __init__(self, project: ComposeProject, timeout: int) -> None:
         self.project = project
         self.timeout = timeout
+        # Services that stay down although others depend on them.
+        self.held: list[str] = []
 
     def containers(self) -> dict[str, list[dict[str, Any]]]:
         """The project's containers by service, see `by_service`."""
@@ -163,8 +172,12 @@ class Switch:
         Raises:
             DockerError: it did not get up; the text holds the last lines of its log.
         """
-        options = ["-d", "--no-deps", "--no-build", "--pull", "never", "--wait"]
+        # Without its dependencies a service's model differs, and the next plain `docker compose up`
+        # would recreate the container: so not with --no-deps.
+        options = ["-d", "--no-build", "--pull", "never", "--wait"]
         options += ["--wait-timeout", str(self.timeout), "--scale", f"{service}={scale}"]
+        for name in self.held:
+            options += ["--scale", f"{name}=0"]
         if force:
             options.append("--force-recreate")
         try:
@@ -206,6 +219,9 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
     way = Switch(project_of(params), params["timeout"])
     expected = expected_images(params["images"], params["side"])
     running = way.containers()
+    if params["hold"]:
+        known = way.project.config().get("services") or {}
+        way.held = [name for name in params["hold"] if name in known and name not in running]
     result: dict[str, Any] = {"switched": [], "idle": []}
     result.update(gap_seconds=None, bare_gap_seconds=None)
     result["names"] = retag(params["images"], params["side"], dry)
@@ -239,6 +255,7 @@ def main() -> None:
             "images": {"type": "list", "elements": "dict", "required": True},
             "side": {"type": "str", "choices": ["before", "after"], "default": "after"},
             "services": {"type": "list", "elements": "str", "required": True},
+            "hold": {"type": "list", "elements": "str", "default": []},
             "health_url": {"type": "str", "default": ""},
             "measure_bare": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},
