@@ -100,11 +100,20 @@ def clean() -> None:
 
 def _switch(host: hosts.Host, app: AirRisk, playbook: str, engine_after: str) -> None:
     """Run a playbook, with the prober beside it, and show before and after."""
-    before = _look(app, host)
+    before, phases_before = _look(app, host), _phases(host, app)
     with _probed(host) as figures:
         _play(playbook)
     _show_it_works(app, engine_after)
-    _print_table(before, _look(app, host), app.manifest(), figures)
+    # The way back goes on in the manifest of the way there.
+    phases = [phase for phase in _phases(host, app) if phase not in phases_before]
+    _print_table(before, _look(app, host), phases, figures)
+
+
+def _phases(host: hosts.Host, app: AirRisk) -> list[dict[str, Any]]:
+    """The manifest's phases that have ended: name, start, end; none before the first run."""
+    if not host.works("test", "-e", f"{deploy.STATE}/current/manifest.json"):
+        return []
+    return [phase for phase in app.manifest()["phases"] if phase["end"]]
 
 
 def _play(playbook: str) -> None:
@@ -170,7 +179,7 @@ def _look(app: AirRisk, host: hosts.Host) -> Snapshot:
 
 
 def _print_table(
-    before: Snapshot, after: Snapshot, manifest: dict[str, Any], figures: dict[str, Any]
+    before: Snapshot, after: Snapshot, phases: list[dict[str, Any]], figures: dict[str, Any]
 ) -> None:
     rows: list[tuple[str, str, str]] = [
         ("release", before.ref, after.ref),
@@ -190,8 +199,7 @@ def _print_table(
 
     times = [
         (f"  {phase['name']}", f"{_seconds_between(phase['start'], phase['end']):.1f} s")
-        for phase in manifest.get("phases", [])
-        if phase.get("end")
+        for phase in phases
     ]
     gaps = [
         (f"seconds without {name}", f"{figures[key]['total']:.2f} s")
