@@ -153,14 +153,31 @@ def up_to_date(containers: list[dict[str, Any]], image_id: str | None) -> bool:
     )
 
 
+def needed_by(service: str, services: dict[str, Any]) -> set[str]:
+    """The services that a service depends on, directly or through others.
+
+    Args:
+        services: the part of that name of `docker compose config --format json`.
+    """
+    found: set[str] = set()
+    waiting = [service]
+    while waiting:
+        for name in (services.get(waiting.pop()) or {}).get("depends_on") or {}:
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    return found
+
+
 class Switch:
     """The recreation of services, one after the other."""
 
     def __init__(self, project: ComposeProject, timeout: int) -> None:
         self.project = project
         self.timeout = timeout
-        # Services that stay down although others depend on them.
+        # Services that stay down although others depend on them, and Compose's reading of all.
         self.held: list[str] = []
+        self.services: dict[str, Any] = {}
 
     def containers(self) -> dict[str, list[dict[str, Any]]]:
         """The project's containers by service, see `by_service`."""
@@ -176,7 +193,8 @@ class Switch:
         # would recreate the container: so not with --no-deps.
         options = ["-d", "--no-build", "--pull", "never", "--wait"]
         options += ["--wait-timeout", str(self.timeout), "--scale", f"{service}={scale}"]
-        for name in self.held:
+        # Compose refuses a scale for a service that it would not have looked at.
+        for name in sorted(needed_by(service, self.services) & set(self.held)):
             options += ["--scale", f"{name}=0"]
         if force:
             options.append("--force-recreate")
@@ -220,8 +238,8 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
     expected = expected_images(params["images"], params["side"])
     running = way.containers()
     if params["hold"]:
-        known = way.project.config().get("services") or {}
-        way.held = [name for name in params["hold"] if name in known and name not in running]
+        way.services = way.project.config().get("services") or {}
+        way.held = [name for name in params["hold"] if name not in running]
     result: dict[str, Any] = {"switched": [], "idle": []}
     result.update(gap_seconds=None, bare_gap_seconds=None)
     result["names"] = retag(params["images"], params["side"], dry)

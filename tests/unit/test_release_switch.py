@@ -13,6 +13,7 @@ from ansible_collections.cutover.django_q.plugins.modules.release_images import 
 from ansible_collections.cutover.django_q.plugins.modules.release_switch import (
     by_service,
     expected_images,
+    needed_by,
     up_to_date,
 )
 
@@ -86,3 +87,14 @@ def test_stopped_containers_do_not_count() -> None:
     assert by_service([container(state="exited"), container(service="cron")]) == {
         "cron": [container(service="cron")]
     }
+
+
+def test_what_a_service_needs_is_followed_to_its_end() -> None:
+    services = {
+        "web": {"depends_on": {"db": {}, "worker": {}}},
+        "worker": {"depends_on": {"redis": {}, "web": {}}},
+        "beat": {"depends_on": {"worker": {}}},
+        "db": {},
+    }
+    assert needed_by("web", services) == {"db", "worker", "redis", "web"}
+    assert needed_by("db", services) == set()
