@@ -51,9 +51,11 @@ def test_qcluster_is_healthy_and_comes_back_by_itself(app: AirRisk) -> None:
     assert qcluster.restart_policy == "unless-stopped"
 
 
-def test_target_release_is_checked_out(host: Any) -> None:
+def test_target_release_is_checked_out(host: Any, app: AirRisk) -> None:
+    ref = app.manifest()["release"]["target_ref"]
+    assert ref.startswith("django-q")
     head = host.check_output(f"git -C {PROJECT} rev-parse HEAD")
-    assert head == host.check_output(f"git -C {ORIGIN} rev-parse django-q^{{commit}}")
+    assert head == host.check_output(f"git -C {ORIGIN} rev-parse {ref}^{{commit}}")
 
 
 def test_compose_file_has_no_celery_service_and_is_valid(app: AirRisk) -> None:
