@@ -154,7 +154,7 @@ def describe_container(inspected: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         id, name, service, image_id, started_at (RFC 3339, None when it never ran), state,
-        health (None without a health check), restart_count, exit_code.
+        health (None without a health check), restart_count, restart_policy, exit_code.
     """
     state = inspected["State"]
     labels = inspected["Config"].get("Labels") or {}
@@ -168,6 +168,8 @@ def describe_container(inspected: dict[str, Any]) -> dict[str, Any]:
         "state": state["Status"],
         "health": (state.get("Health") or {}).get("Status"),
         "restart_count": inspected.get("RestartCount", 0),
+        "restart_policy": (inspected.get("HostConfig", {}).get("RestartPolicy") or {}).get("Name")
+        or "no",
         "exit_code": state.get("ExitCode"),
     }
 

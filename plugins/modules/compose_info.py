@@ -103,6 +103,7 @@ def describe_service(name: str, service: dict[str, Any], project_name: str) -> d
         ],
         "environment_names": sorted(service.get("environment") or {}),
         "depends_on": sorted(service.get("depends_on") or {}),
+        "restart": service.get("restart") or "no",
         "stop_grace_period": service.get("stop_grace_period"),
         "profiles": service.get("profiles") or [],
         "scale": (service.get("deploy") or {}).get("replicas", service.get("scale", 1)),
