@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from testbed.air_risk import BYSTANDERS, SERVICES_AFTER, AirRisk
-from testbed.deploy import ORIGIN, PROJECT
+from testbed.deploy import PROJECT
 
 
 def test_five_services_run(app: AirRisk) -> None:
@@ -26,11 +26,11 @@ def test_web_and_qcluster_run_what_was_built_from_the_tar(app: AirRisk) -> None:
     assert image["before"]["id"] != image["after"]["id"]
 
 
-def test_files_are_those_of_the_release(host: Any) -> None:
-    git = f"git -C {PROJECT}"
-    release = host.check_output(f"git -C {ORIGIN} rev-parse django-q^{{commit}}")
-    differing = host.check_output(f"{git} diff --name-only {release}").split()
-    assert differing == ["docker-compose.yml"]
+def test_files_are_those_of_the_release(app: AirRisk, host: Any) -> None:
+    tree = app.manifest()["release"]["tree"]
+    found = host.run(f"diff --recursive --brief {tree} {PROJECT}").stdout.splitlines()
+    compose = f"Files {tree}/docker-compose.yml and {PROJECT}/docker-compose.yml differ"
+    assert [line for line in found if not line.startswith(f"Only in {PROJECT}")] == [compose]
     assert not host.file(f"{PROJECT}/air_risk/celery.py").exists
 
 
