@@ -176,8 +176,15 @@ class ModuleIndex:
         )
 
     def text(self, node: ast.AST) -> str:
-        """The node's source text."""
-        return ast.get_source_segment(self.source.text, node) or ast.unparse(node)
+        """The node's source text (made up where the node was made up)."""
+        if not hasattr(node, "end_lineno") or node not in self.parents:
+            return ast.unparse(node)
+        row, column = node.lineno - 1, self.column(node)  # type: ignore[attr-defined]
+        last, end = self.end(node)
+        lines = self.source.lines[row:last]
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][column:]
+        return "\n".join(lines)
 
     def scopes_of(self, node: ast.AST) -> Iterator[ast.AST]:
         """The scopes around a node, innermost first."""
