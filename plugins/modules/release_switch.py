@@ -13,10 +13,10 @@ description:
   - Gives the images of before or after the names that the services resolve to, then recreates
     services one after the other and waits until each is up and healthy. It is one call, since
     users are without O(services) in it.
-  - Nothing is built or pulled. What the services depend on is left as it is where it agrees with the
-    Compose file, and started where it is down.
-  - A service that has no running container is left as it is. The number of containers of a service
-    stays.
+  - Nothing is built or pulled. What the services depend on is left as it is where it agrees with
+    the Compose file, and started where it is down.
+  - A further service that had no running container is left as it is. The number of containers of a
+    service stays.
 extends_documentation_fragment:
   - cutover.django_q.compose_project
 options:
@@ -41,6 +41,12 @@ options:
     type: list
     elements: str
     default: []
+  scales:
+    description: >-
+      How many containers of a service ran before, by service. A switch that was cut off may have
+      stopped some of those that are up.
+    type: dict
+    default: {}
   health_url:
     description: >-
       A URL of the first service that is asked all the time while it is recreated; empty measures
@@ -122,13 +128,14 @@ from ansible_collections.cutover.django_q.plugins.module_utils.release_retag imp
 
 
 def by_service(containers: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Containers that are not stopped, by service.
+    """Containers that are up, by service.
 
-    A restarting one counts: the switch may be what heals it.
+    A restarting one counts: the switch may be what heals it. One that was only created does not:
+    a switch that was cut off leaves it beside the one that it was to replace.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     for container in containers:
-        if container["state"] in ("running", "restarting", "created"):
+        if container["state"] in ("running", "restarting"):
             found.setdefault(container["service"], []).append(container)
     return found
 
@@ -151,6 +158,11 @@ def up_to_date(containers: list[dict[str, Any]], image_id: str | None) -> bool:
         and item["health"] in (None, "healthy")
         for item in containers
     )
+
+
+def scale_of(service: str, scales: dict[str, Any], containers: list[dict[str, Any]]) -> int:
+    """How many containers of a service there are to be: as recorded, or as are up if more are."""
+    return max(int(scales.get(service) or 0), len(containers))
 
 
 def needed_by(service: str, services: dict[str, Any]) -> set[str]:
@@ -245,21 +257,26 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
     result["names"] = retag(params["images"], params["side"], dry)
     for position, service in enumerate(params["services"]):
         containers = running.get(service, [])
+        scale = scale_of(service, params["scales"], containers)
         # The first one, web, is started where it is down; another one that is down stays down.
-        if not containers and position > 0:
+        if not scale and position > 0:
             result["idle"].append(service)
-        elif not containers or not up_to_date(containers, expected.get(service)):
+        elif (
+            not containers
+            or len(containers) != scale
+            or not up_to_date(containers, expected.get(service))
+        ):
             result["switched"].append(service)
             if dry:
                 continue
-            scale = max(len(containers), 1)
+            scale = max(scale, 1)
             url = params["health_url"] if position == 0 else ""
             gap = way.measured(service, scale, url)
             if position == 0:
                 result["gap_seconds"] = gap
     if result["switched"][:1] == params["services"][:1] and params["measure_bare"] and not dry:
         first = params["services"][0]
-        scale = max(len(running.get(first, [])), 1)
+        scale = max(scale_of(first, params["scales"], running.get(first, [])), 1)
         result["bare_gap_seconds"] = way.measured(first, scale, params["health_url"], force=True)
     result["changed"] = bool(result["names"] or result["switched"])
     return result
@@ -274,6 +291,7 @@ def main() -> None:
             "side": {"type": "str", "choices": ["before", "after"], "default": "after"},
             "services": {"type": "list", "elements": "str", "required": True},
             "hold": {"type": "list", "elements": "str", "default": []},
+            "scales": {"type": "dict", "default": {}},
             "health_url": {"type": "str", "default": ""},
             "measure_bare": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},

@@ -14,6 +14,7 @@ from ansible_collections.cutover.django_q.plugins.modules.release_switch import 
     by_service,
     expected_images,
     needed_by,
+    scale_of,
     up_to_date,
 )
 
@@ -83,10 +84,16 @@ def test_an_image_that_is_not_known_is_never_up_to_date() -> None:
     assert not up_to_date([container()], None)
 
 
-def test_stopped_containers_do_not_count() -> None:
-    assert by_service([container(state="exited"), container(service="cron")]) == {
-        "cron": [container(service="cron")]
-    }
+def test_only_containers_that_are_up_count() -> None:
+    others = [container(state="exited"), container(state="created")]
+    assert by_service([*others, container(service="cron")]) == {"cron": [container(service="cron")]}
+
+
+def test_what_was_recorded_counts_where_less_is_up() -> None:
+    assert scale_of("web", {}, [container(), container()]) == 2
+    assert scale_of("web", {"web": 3}, [container()]) == 3
+    assert scale_of("web", {"web": 1}, [container(), container()]) == 2
+    assert scale_of("cron", {"cron": 0}, []) == 0
 
 
 def test_what_a_service_needs_is_followed_to_its_end() -> None:
