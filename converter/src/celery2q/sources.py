@@ -124,6 +124,7 @@ def read_tree(root: Path) -> Tree:
         OSError: the root itself cannot be read.
     """
     tree = Tree(root if root.is_dir() else root.parent)
+    root.stat()
     if not root.is_dir():
         _read(tree, root, root.name)
         return tree

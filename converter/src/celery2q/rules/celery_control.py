@@ -103,6 +103,14 @@ def _use(
                 imports=[(context.helper, "current_task_id")], drops=[node.id],
             )
         ]
+    asked = isinstance(module.parents.get(node), ast.BoolOp | ast.UnaryOp | ast.If | ast.IfExp)
+    if dotted == "celery.current_task" and asked and isinstance(node, ast.Name):
+        edits = [
+            module.edit(
+                "Name", node, lambda _: cst.parse_expression("current_task_id()"),
+                imports=[(context.helper, "current_task_id")], drops=[node.id],
+            )
+        ]
     yield context.at(
         RULE, Level.ERROR, module, node, f"{dotted} is used, which only Celery has.",
         ADVICE[dotted], edits,
@@ -194,14 +202,16 @@ EXAMPLES = (
             "shop/__init__.py": "",
             "shop/celery.py": _APP,
             "shop/a.py": "from celery import current_task, shared_task\nfrom shop.celery import app\n\n\n"
-            "@shared_task(name='one')\ndef one():\n    print(current_task.request.id)\n"
+            "@shared_task(name='one')\ndef one():\n    if current_task:\n"
+            "        print(current_task.request.id)\n"
             "    app.send_task('one', args=[], countdown=3)\n    app.send_task('two')\n",
         },
-        ("shop/a.py:7", "shop/a.py:8", "shop/a.py:9"),
+        ("shop/a.py:7", "shop/a.py:8", "shop/a.py:9", "shop/a.py:10"),
         {
             "shop/a.py": "from celery import shared_task\nfrom shop.celery import app\n"
             "from shop.q_tasks import current_task_id, enqueue\n\n\n"
-            "@shared_task(name='one')\ndef one():\n    print(current_task_id())\n"
+            "@shared_task(name='one')\ndef one():\n    if current_task_id():\n"
+            "        print(current_task_id())\n"
             "    enqueue('shop.a.one', args=[], countdown=3)\n    app.send_task('two')\n"
         },
     ),

@@ -15,7 +15,7 @@ import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level, TextEdit
-from celery2q.qcluster import cluster_dict, literal, retry_needed, source, wanted
+from celery2q.qcluster import cluster_dict, literal, retry_needed, setting_value, source, wanted
 from celery2q.settings import Setting
 from celery2q.tasks import constant
 
@@ -101,6 +101,18 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
             f"Set timeout, for instance {values['timeout']}.",
         )
         timeout = values["timeout"] if converting else None
+    limit = values["timeout"] if context.settings.celery else None
+    if timeout is not None and limit is not None and "timeout" in keys and timeout < limit:
+        if setting_value(context, "CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT") is not None:
+            yield context.at(
+                RULE, Level.ERROR, module, keys["timeout"],
+                f"Celery lets a task run {limit} s, Q_CLUSTER stops it after {timeout:g} s.",
+                f"Set timeout to {limit}, and retry to fit it.",
+                edits=[
+                    module.edit("Integer", keys["timeout"], lambda _: cst.Integer(str(limit)))
+                ],
+            )
+            timeout = limit
     if isinstance(item.value, ast.Dict) and added:
         yield context.at(
             RULE, Level.WARNING, module, item.value,
@@ -260,6 +272,19 @@ EXAMPLES = (
                     "catch_up": False, "time_zone": "Europe/Paris", "cache": "default",
                 }
             )
+        },
+    ),
+    Example(
+        "a timeout that is shorter than Celery's",
+        _BASE
+        | {
+            "shop/settings.py": _CACHES + "INSTALLED_APPS = []\nCELERY_TASK_TIME_LIMIT = 3600\n"
+            "Q_CLUSTER = {'workers': 4, 'queue_limit': 1, 'timeout': 600, 'retry': 2000}\n"
+        },
+        ("shop/settings.py:4", "shop/settings.py:4"),
+        {
+            "shop/settings.py": _CACHES + "INSTALLED_APPS = []\nCELERY_TASK_TIME_LIMIT = 3600\n"
+            "Q_CLUSTER = {'workers': 4, 'queue_limit': 1, 'timeout': 3600, 'retry': 7203}\n"
         },
     ),
     Example(
