@@ -53,8 +53,10 @@ def test_images_and_dump_are_whole(host: Any, app: AirRisk) -> None:
 
 def test_only_root_may_read_it(host: Any) -> None:
     assert host.file(f"{STATE}/runs").mode & 0o077 == 0
+    assert host.file(f"{STATE}/current/.").mode & 0o077 == 0
+    # The release's tree keeps its own modes, for the build; its folder is nobody else's to enter.
     open_to_others = host.check_output(
-        f"find {STATE}/runs -mindepth 1 ! -path '*/tree/*' ! -type l -perm /077"
+        f"find {STATE}/runs -mindepth 1 ! -path '*/tree' ! -path '*/tree/*' ! -type l -perm /077"
     )
     assert open_to_others == ""
     assert host.file(f"{STATE}/current/manifest.json").mode == 0o600
