@@ -23,9 +23,23 @@ from pathlib import Path
 SEND = re.compile(r"\.(delay|apply_async|delay_on_commit)\b")
 CALL = re.compile(r"\.(delay|apply_async|delay_on_commit)\s*\(")
 TASK = re.compile(r"^\s*@(?:[\w.]*\.)?(?:shared_task|task)\b", re.MULTILINE)
-LEFT = re.compile(r"celery|kombu|shared_task|\.apply_async\b|\.delay\(|delay_on_commit", re.IGNORECASE)
+LEFT = re.compile(
+    r"celery|kombu|shared_task|\.apply_async\b|\.delay\(|delay_on_commit", re.IGNORECASE
+)
 OURS = re.compile(r"celery2q|celery_task_names", re.IGNORECASE)
-TEXTS = (".py", ".txt", ".in", ".toml", ".cfg", ".ini", ".yml", ".yaml", ".html", ".conf", ".service")
+TEXTS = (
+    ".py",
+    ".txt",
+    ".in",
+    ".toml",
+    ".cfg",
+    ".ini",
+    ".yml",
+    ".yaml",
+    ".html",
+    ".conf",
+    ".service",
+)
 
 
 def run(*arguments: str) -> tuple[str, float, int]:
@@ -162,7 +176,9 @@ def main() -> None:
         "calls_by_grep": calls_before,
         "calls_left_by_grep": calls_after,
         "left": left,
-        "converted_percent": round(100 * (1 - calls_after / calls_before), 1) if calls_before else 100,
+        "converted_percent": round(100 * (1 - calls_after / calls_before), 1)
+        if calls_before
+        else 100,
         "status": status,
         "settled": report["settled_counts"],
         "findings_after": found["counts"],

@@ -44,8 +44,9 @@ def run_due(now=None):
 
 
 report = {}
-with mock.patch("django_q.worker.close_old_django_connections"), mock.patch(
-    "django_q.monitor.close_old_django_connections"
+with (
+    mock.patch("django_q.worker.close_old_django_connections"),
+    mock.patch("django_q.monitor.close_old_django_connections"),
 ):
     tasks.send_all()
     report["keys"] = sorted(OrmQ.objects.values_list("key", flat=True).distinct())
@@ -53,7 +54,10 @@ with mock.patch("django_q.worker.close_old_django_connections"), mock.patch(
         run_due()
     report["first"] = [list(run) if isinstance(run, tuple) else run for run in tasks.RUNS]
     report["waiting"] = sorted(
-        [SignedPackage.loads(row.payload)["func"], round((row.lock - timezone.now()).total_seconds())]
+        [
+            SignedPackage.loads(row.payload)["func"],
+            round((row.lock - timezone.now()).total_seconds()),
+        ]
         for row in OrmQ.objects.all()
     )
     tasks.RUNS.clear()

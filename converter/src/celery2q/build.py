@@ -31,7 +31,9 @@ def _keyword(name: str, value: cst.BaseExpression, like: object = None) -> cst.A
     none = cst.SimpleWhitespace("")
     comma = like if isinstance(like, cst.Comma) else cst.MaybeSentinel.DEFAULT
     return cst.Arg(
-        value, keyword=cst.Name(name), comma=comma,
+        value,
+        keyword=cst.Name(name),
+        comma=comma,
         equal=cst.AssignEqual(whitespace_before=none, whitespace_after=none),
     )
 
@@ -92,7 +94,8 @@ def _from_mapping(node: cst.BaseExpression | None) -> Args:
 def _own_lines() -> cst.ParenthesizedWhitespace:
     """A line break and one more indent."""
     return cst.ParenthesizedWhitespace(
-        first_line=cst.TrailingWhitespace(newline=cst.Newline()), indent=True,
+        first_line=cst.TrailingWhitespace(newline=cst.Newline()),
+        indent=True,
         last_line=cst.SimpleWhitespace("    "),
     )
 
@@ -152,8 +155,7 @@ def _as_tuple(args: Args) -> cst.BaseExpression:
     if len(args) == 1 and args[0].star == "*":
         return args[0].value
     elements = [
-        cst.StarredElement(arg.value) if arg.star == "*" else cst.Element(arg.value)
-        for arg in args
+        cst.StarredElement(arg.value) if arg.star == "*" else cst.Element(arg.value) for arg in args
     ]
     if len(elements) == 1:
         bare = cst.Comma(whitespace_after=cst.SimpleWhitespace(""))
@@ -195,14 +197,17 @@ def sending(call: cst.Call, send: Send, apply: bool, width: int = 0) -> cst.Call
             value = raw.get("args") if raw.get("args") is not None else _as_tuple(positional)
             args.append(_keyword("args", value))  # type: ignore[arg-type]
         if raw.get("kwargs") is not None or keywords:
-            value = raw.get("kwargs") if raw.get("kwargs") is not None else _as_dict(keywords, quotes)
+            value = (
+                raw.get("kwargs") if raw.get("kwargs") is not None else _as_dict(keywords, quotes)
+            )
             args.append(_keyword("kwargs", value))  # type: ignore[arg-type]
         args += _option_args(send, options)
     spread = width > 0 and _too_wide(call, args, send, width)
     if send.on_commit:
         made = _layout(
             call.with_changes(func=cst.Name("partial")),
-            [cst.Arg(cst.Name(send.alias or send.function)), *args], spread,
+            [cst.Arg(cst.Name(send.alias or send.function)), *args],
+            spread,
         )
         return cst.Call(name_of("transaction.on_commit"), [cst.Arg(made)])
     return _layout(call.with_changes(func=cst.Name(send.alias or send.function)), args, spread)

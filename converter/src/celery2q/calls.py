@@ -39,7 +39,7 @@ def target_of(context: Context, module: ModuleIndex, node: ast.expr) -> Target:
     if isinstance(node, ast.Name):
         found = module.binding(node.id, node)
         if found is not None and found.kind == "def":
-            inside = [scope for scope in module.scopes_of(found.node or node)]
+            inside = list(module.scopes_of(found.node or node))
             if any(isinstance(scope, FUNCTIONS) for scope in inside):
                 return Target(
                     node.id, f"{node.id} is defined inside a function, where no worker finds it."

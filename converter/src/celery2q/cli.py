@@ -50,7 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--write", action="store_true", help="write the changes")
     one.add_argument("--format", choices=("text", "json", "diff"), default=None)
     one.add_argument(
-        "--queue", action="append", default=[], metavar="QUEUE=CLUSTER",
+        "--queue",
+        action="append",
+        default=[],
+        metavar="QUEUE=CLUSTER",
         help="the cluster that serves a Celery queue; QUEUE= for the default one",
     )
     one.add_argument("--one-cluster", action="store_true", help="all queues to the default cluster")
@@ -103,7 +106,9 @@ def _convert(arguments: argparse.Namespace) -> int:
         try:
             written = write(result)
         except OSError as error:
-            raise UsageError(f"{error.filename}: {error.strerror}; nothing is half written") from error
+            raise UsageError(
+                f"{error.filename}: {error.strerror}; nothing is half written"
+            ) from error
     kind = arguments.format or ("text" if arguments.write else "diff")
     sys.stdout.write(_conversion_report(result, kind, written))
     return _status(result)
@@ -115,11 +120,13 @@ def _conversion_report(result: Conversion, kind: str, written: list[str]) -> str
     left = [*result.notes, *result.left]
     if kind == "json":
         return report.as_json(
-            left, result.problems,
+            left,
+            result.problems,
             settled=[item.as_dict() for item in result.settled],
             settled_counts=report.by_rule(result.settled),
             notes=[item.as_dict() for item in result.notes],
-            changed=sorted(result.changes), written=written,
+            changed=sorted(result.changes),
+            written=written,
         )
     head = f"{len(result.settled)} findings settled in {len(result.changes)} files"
     head += f", {len(written)} written\n" if written else "\n"
@@ -183,5 +190,3 @@ def _rules(arguments: argparse.Namespace) -> int:
                 print(f"\n  - {example.title}")
             return CLEAN
     raise UsageError(f"no rule {arguments.rule!r}; `celery2q rules` lists them")
-
-

@@ -49,8 +49,14 @@ class Config:
 
 
 _TYPES: dict[str, type] = {
-    "clusters": dict, "one_cluster": bool, "default_queues": list, "settings": str,
-    "helper": str, "commands_app": str, "archive": bool, "exclude": list,
+    "clusters": dict,
+    "one_cluster": bool,
+    "default_queues": list,
+    "settings": str,
+    "helper": str,
+    "commands_app": str,
+    "archive": bool,
+    "exclude": list,
 }
 
 

@@ -95,8 +95,14 @@ class Context:
     ) -> Finding:
         """A finding at a node of a module."""
         return Finding(
-            rule, level, module.path, node.lineno, module.column(node) + 1,  # type: ignore[attr-defined]
-            message, fix, tuple(edits),
+            rule,
+            level,
+            module.path,
+            node.lineno,
+            module.column(node) + 1,  # type: ignore[attr-defined]
+            message,
+            fix,
+            tuple(edits),
         )
 
 

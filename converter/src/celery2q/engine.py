@@ -13,8 +13,8 @@ from pathlib import Path
 from celery2q.config import Config
 from celery2q.context import Context, Rule, all_rules
 from celery2q.edit import Broken, apply_edits, key_of
-from celery2q.helper import helper_path, helper_source
 from celery2q.findings import Edit, Finding, Level, TextEdit, silence
+from celery2q.helper import helper_path, helper_source
 from celery2q.sources import Problem, Tree
 
 
@@ -178,7 +178,9 @@ def write(result: Conversion) -> list[str]:
         if text is None:
             full.unlink()
         else:
-            encoding = result.before.files[path].encoding if path in result.before.files else "utf-8"
+            encoding = (
+                result.before.files[path].encoding if path in result.before.files else "utf-8"
+            )
             _replace(full, text.encode(encoding))
         done.append(path)
     return done

@@ -140,7 +140,11 @@ def silence(findings: list[Finding], lines_of: Callable[[str], list[str]]) -> li
             kept.append(finding)
             kept.append(
                 Finding(
-                    "ignore-without-reason", Level.WARNING, finding.path, finding.line, 1,
+                    "ignore-without-reason",
+                    Level.WARNING,
+                    finding.path,
+                    finding.line,
+                    1,
                     "This line silences a rule without saying why, so it stays in force.",
                     "Write the reason after the bracket.",
                 )

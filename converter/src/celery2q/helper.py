@@ -33,7 +33,8 @@ def helper_module(context: Context) -> str:
         return f"{first.split('.')[0]}.{NAME}"
     if not places:
         packages = [
-            name for name, source in context.project.by_module.items()
+            name
+            for name, source in context.project.by_module.items()
             if source.name == "__init__.py" and "test" not in name
         ]
         shortest = min(packages, key=lambda name: (name.count("."), name), default="")

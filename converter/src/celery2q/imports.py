@@ -116,9 +116,7 @@ def _has(tree: ast.Module, module: str, name: str) -> bool:
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and not node.level and node.module == module:
             plain, _, asname = name.partition(" as ")
-            if any(
-                alias.name == plain and (alias.asname or "") == asname for alias in node.names
-            ):
+            if any(alias.name == plain and (alias.asname or "") == asname for alias in node.names):
                 return True
         elif isinstance(node, ast.Import) and not name:
             if any(alias.name == module and not alias.asname for alias in node.names):
@@ -179,9 +177,7 @@ def _in_first_block(
         for _, name in block
     ):
         return block[0][0].lineno - 1, False
-    before = [
-        node for node, name in block if isinstance(node, ast.Import) or name <= module
-    ]
+    before = [node for node, name in block if isinstance(node, ast.Import) or name <= module]
     return (before[-1].end_lineno or 0, False) if before else (block[0][0].lineno - 1, False)
 
 
@@ -198,11 +194,7 @@ def _place(tree: ast.Module, module: str, packages: frozenset[str]) -> tuple[int
             imports.append((node, node.names[0].name))
     plain = [(node, name) for node, name in imports if name != "__future__"]
     own = [node for node, name in plain if name.split(".")[0] in packages]
-    third = [
-        node
-        for node, name in plain
-        if name.startswith("django")
-    ]
+    third = [node for node, name in plain if name.startswith("django")]
     if top in packages and own:
         before = [node for node, name in plain if node in own and name <= module]
         return (before[-1].end_lineno, False) if before else (own[0].lineno - 1, False)
@@ -225,8 +217,8 @@ def _place(tree: ast.Module, module: str, packages: frozenset[str]) -> tuple[int
     if imports:
         return imports[-1][0].end_lineno, True
     body = tree.body
-    docstring = bool(body) and isinstance(body[0], ast.Expr) and isinstance(
-        body[0].value, ast.Constant
+    docstring = (
+        bool(body) and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)
     )
     if docstring:
         return body[0].end_lineno or 0, True

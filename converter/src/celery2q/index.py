@@ -164,15 +164,28 @@ class ModuleIndex:
 
     def edit(self, kind: str, node: ast.AST, replace, imports=(), drops=()) -> Edit:
         """An edit of the LibCST node that stands exactly where an ast node stands."""
-        if isinstance(node, ast.Tuple) and node.elts and self.column(node.elts[0]) != self.column(node):
+        if (
+            isinstance(node, ast.Tuple)
+            and node.elts
+            and self.column(node.elts[0]) != self.column(node)
+        ):
             first = node.elts[0]  # LibCST counts a tuple without its parentheses
             return Edit(
-                kind, first.lineno, self.column(first), replace,
-                imports=tuple(imports), drops=tuple(drops),
+                kind,
+                first.lineno,
+                self.column(first),
+                replace,
+                imports=tuple(imports),
+                drops=tuple(drops),
             )
         return Edit(
-            kind, node.lineno, self.column(node), replace,  # type: ignore[attr-defined]
-            end=self.end(node), imports=tuple(imports), drops=tuple(drops),
+            kind,
+            node.lineno,
+            self.column(node),
+            replace,  # type: ignore[attr-defined]
+            end=self.end(node),
+            imports=tuple(imports),
+            drops=tuple(drops),
         )
 
     def text(self, node: ast.AST) -> str:

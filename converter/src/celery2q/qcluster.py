@@ -91,7 +91,10 @@ def queues(context: Context) -> set[str]:
     for module in context.modules:
         for call in module.calls:
             func = call.func
-            if isinstance(func, ast.Attribute) and func.attr in ("apply_async", "apply_async_on_commit"):
+            if isinstance(func, ast.Attribute) and func.attr in (
+                "apply_async",
+                "apply_async_on_commit",
+            ):
                 for keyword in call.keywords:
                     if keyword.arg == "queue" and isinstance(name := constant(keyword.value), str):
                         found.add(name)
@@ -137,9 +140,9 @@ def wanted(context: Context) -> dict[str, Any]:
 REASONS = {
     "name": "Salt of the queue's signatures: the same in every container, for ever.",
     "orm": "The queue is a table of the application's own database.",
-    "queue_limit": "What a cluster takes in advance; more makes tasks wait in memory and run twice.",
+    "queue_limit": "What a cluster takes in advance; more would wait in memory and run twice.",
     "timeout": "Seconds after which a task is stopped; it counts as failed then.",
-    "retry": "More than (ceil((queue_limit + 1) / workers) + 1) * timeout + 3 s, else tasks run twice.",
+    "retry": "At least (ceil((queue_limit + 1) / workers) + 1) * timeout + 3, or tasks run twice.",
     "ack_failures": "A task that failed is done, as with Celery; else it is tried for ever.",
     "max_attempts": "The same for rows that were sent before ack_failures was set.",
     "catch_up": "Runs that were missed collapse into one.",

@@ -107,7 +107,8 @@ def diff(result: Conversion) -> str:
         source = result.before.files.get(path)
         before = source.text if source is not None else ""
         lines = difflib.unified_diff(
-            before.splitlines(keepends=True), (after or "").splitlines(keepends=True),
+            before.splitlines(keepends=True),
+            (after or "").splitlines(keepends=True),
             f"a/{path}" if source is not None else "/dev/null",
             f"b/{path}" if after is not None else "/dev/null",
         )

@@ -61,10 +61,9 @@ def is_file(path: str) -> bool:
     name = parts[-1]
     if not name.endswith((".txt", ".in")):
         return False
-    return (
-        re.match(r"(.*[-_.])?(requirements|requires|constraints|deps)([-_.].*)?$", name) is not None
-        or any(part in ("requirements", "requires", "reqs") for part in parts[:-1])
-    )
+    return re.match(
+        r"(.*[-_.])?(requirements|requires|constraints|deps)([-_.].*)?$", name
+    ) is not None or any(part in ("requirements", "requires", "reqs") for part in parts[:-1])
 
 
 def django_q(versions: list[str]) -> str:

@@ -202,9 +202,7 @@ def _may_hide(signature: Signature | None) -> bool:
     return signature is None or signature.varkw or bool(signature.reserved)
 
 
-def _hides(
-    module: ModuleIndex, given: dict[str, ast.expr], signature: Signature | None
-) -> bool:
+def _hides(module: ModuleIndex, given: dict[str, ast.expr], signature: Signature | None) -> bool:
     """Whether the arguments need the helper: reserved names, or None where async_task has `*`."""
     kwargs = given.get("kwargs")
     if isinstance(kwargs, ast.Dict):

@@ -12,7 +12,9 @@ from celery2q.index import ModuleIndex
 from celery2q.project import Project
 from celery2q.tasks import TaskDef, constant
 
-CELERY_SETTING = re.compile(r"^(?:CELERY(?:D|BEAT)?_[A-Z0-9_]+|BROKER_(?:URL|TRANSPORT\w*|POOL\w*))$")
+CELERY_SETTING = re.compile(
+    r"^(?:CELERY(?:D|BEAT)?_[A-Z0-9_]+|BROKER_(?:URL|TRANSPORT\w*|POOL\w*))$"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +104,10 @@ class Settings:
         ordered = sorted(
             apps or [item.module for item in self.celery],
             key=lambda module: (
-                "test" in module.name, "example" in module.name,
-                -weight.get(module.name, 0), len(module.name),
+                "test" in module.name,
+                "example" in module.name,
+                -weight.get(module.name, 0),
+                len(module.name),
             ),
         )
         return ordered[0] if ordered else None

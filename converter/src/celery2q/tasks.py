@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
+from celery2q.definitions import BaseClass, TaskDef, Wrapper, constant
 from celery2q.index import FUNCTIONS, ModuleIndex
 from celery2q.project import Project
-from celery2q.signatures import Signature, signature_of
+
+__all__ = ["BaseClass", "Registry", "TaskDef", "Wrapper", "constant"]
 
 DECORATORS = frozenset(
     "celery.shared_task celery.app.shared_task celery.task.task celery.decorators.task "
@@ -21,105 +23,6 @@ TASK_CLASSES = frozenset(
     "celery.contrib.abortable.AbortableTask".split()
 )
 APP_CLASSES = frozenset(("celery.Celery", "celery.app.Celery", "celery.app.base.Celery"))
-
-
-@dataclass(frozen=True, eq=False)
-class Wrapper:
-    """A decorator of the project's own that makes Celery tasks.
-
-    Attributes:
-        path: canonical dotted name.
-        kind: "options" when it only hands options on to Celery's decorator, "inner" when it
-            makes a task of a function of its own that calls the decorated one, else "other".
-        options: the options it adds.
-    """
-
-    path: str
-    kind: str
-    module: ModuleIndex
-    node: ast.FunctionDef | ast.AsyncFunctionDef
-    options: dict[str, ast.expr]
-
-
-@dataclass(frozen=True, eq=False)
-class BaseClass:
-    """A Task base class of the project's own.
-
-    Attributes:
-        hooks: the methods of Celery's Task that it overrides.
-        on_commit: whether it, or a base of it, only sends when the transaction commits.
-        opaque: whether it overrides sending in another way.
-    """
-
-    path: str
-    module: ModuleIndex
-    node: ast.ClassDef
-    hooks: frozenset[str]
-    on_commit: bool
-    opaque: bool
-
-
-@dataclass(frozen=True, eq=False)
-class TaskDef:
-    """One Celery task.
-
-    Attributes:
-        path: the dotted path Django-Q2 finds the function under.
-        celery_name: the name its messages carry.
-        kind: "function", "instance" (of a task class) or "class".
-        decorator: the decorator that makes it a task.
-        options: that decorator's keyword arguments, a wrapper's included.
-        spread: whether the options hold a `**` that cannot be read.
-        nested: whether it is defined inside a function (nothing can import it).
-    """
-
-    path: str
-    celery_name: str
-    module: ModuleIndex
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    kind: str = "function"
-    decorator: ast.expr | None = None
-    options: dict[str, ast.expr] = field(default_factory=dict)
-    spread: bool = False
-    nested: bool = False
-    base: BaseClass | None = None
-    wrapper: Wrapper | None = None
-
-    @property
-    def bind(self) -> bool:
-        """Whether Celery hands the task itself over as first argument."""
-        return constant(self.options.get("bind")) is True
-
-    @cached_property
-    def signature(self) -> Signature | None:
-        """Its parameters; None for a class without a `run` of its own."""
-        node: ast.AST | None = self.node
-        if isinstance(node, ast.ClassDef):
-            runs = [item for item in node.body if isinstance(item, FUNCTIONS) and item.name == "run"]
-            return signature_of(runs[0], bound=True) if runs else None
-        return signature_of(self.node, bound=self.bind)  # type: ignore[arg-type]
-
-    @property
-    def queue(self) -> str | None:
-        """The queue its decorator names."""
-        value = constant(self.options.get("queue"))
-        return value if isinstance(value, str) else None
-
-    @property
-    def time_limit(self) -> float | None:
-        """Its hard time limit in seconds."""
-        value = constant(self.options.get("time_limit"))
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def constant(node: ast.AST | None) -> object:
-    """The value of a literal; None for anything else."""
-    if node is None:
-        return None
-    try:
-        return ast.literal_eval(node)  # type: ignore[arg-type]
-    except (ValueError, TypeError, SyntaxError, MemoryError):
-        return None
 
 
 class Registry:
@@ -176,8 +79,7 @@ class Registry:
         found = self.project.definition(dotted) if dotted else None
         if found and isinstance(found[1].node, ast.ClassDef):
             return any(
-                self.project.resolve(found[0], base) in APP_CLASSES
-                for base in found[1].node.bases
+                self.project.resolve(found[0], base) in APP_CLASSES for base in found[1].node.bases
             )
         return False
 
@@ -217,7 +119,10 @@ class Registry:
         sends = [methods[name] for name in ("apply_async", "delay") if name in methods]
         commits = [method for method in sends if _only_on_commit(method)]
         self.bases[path] = BaseClass(
-            path, module, node, frozenset(methods),
+            path,
+            module,
+            node,
+            frozenset(methods),
             on_commit=bool(commits) or any(base.on_commit for base in parents),
             opaque=len(commits) < len(sends) or any(base.opaque for base in parents),
         )
@@ -319,7 +224,10 @@ class Registry:
         path = f"{module.name}.{module.qualname(node)}"
         name = constant(options.get("name"))
         task = TaskDef(
-            path, name if isinstance(name, str) else f"{module.name}.{node.name}", module, node,
+            path,
+            name if isinstance(name, str) else f"{module.name}.{node.name}",
+            module,
+            node,
             decorator=decorator,
             options=options,
             spread=any(keyword.arg is None for keyword in keywords),
@@ -355,8 +263,12 @@ class Registry:
         self.tasks.setdefault(
             base.path,
             TaskDef(
-                f"{base.path}.execute", _class_name(base), base.module, base.node,
-                kind="class", base=base,
+                f"{base.path}.execute",
+                _class_name(base),
+                base.module,
+                base.node,
+                kind="class",
+                base=base,
             ),
         )
 

@@ -43,7 +43,8 @@ def _check(
     target = target_of(context, module, call.args[0])
     if target.problem:
         yield error(
-            call, f"No worker can run this task: {target.problem}",
+            call,
+            f"No worker can run this task: {target.problem}",
             "Send a function at a module's top by its dotted path.",
         )
     names = {keyword.arg for keyword in call.keywords if keyword.arg}
@@ -52,7 +53,8 @@ def _check(
         if keyword.arg == "cluster" and isinstance(value, str) and clusters is not None:
             if value not in clusters:
                 yield error(
-                    keyword.value, f"No cluster is named {value!r}; the task would wait for ever.",
+                    keyword.value,
+                    f"No cluster is named {value!r}; the task would wait for ever.",
                     "Add it to Q_CLUSTER['ALT_CLUSTERS'] and run a qcluster for it.",
                 )
         if keyword.arg == "q_options":
@@ -62,7 +64,8 @@ def _check(
         swallowed = sorted(names & signature.reserved - {"q_options"})
         if swallowed:
             yield error(
-                call, f"async_task keeps {', '.join(swallowed)}= for itself; {target.path} has a "
+                call,
+                f"async_task keeps {', '.join(swallowed)}= for itself; {target.path} has a "
                 "parameter of that name and does not get it.",
                 "Rename the parameter, give it by position, or send with the helper's enqueue.",
             )
@@ -70,26 +73,35 @@ def _check(
             keyword.arg is None for keyword in call.keywords
         )
         given = names - RESERVED
-        misfit = signature.misfit(len(call.args) - 1, given) if not stars and not swallowed else None
+        misfit = (
+            signature.misfit(len(call.args) - 1, given) if not stars and not swallowed else None
+        )
         if misfit:
             yield error(
-                call, f"{target.path} {misfit}.", "Send what the function takes.",
+                call,
+                f"{target.path} {misfit}.",
+                "Send what the function takes.",
             )
         elif signature.varkw and (lost := sorted(given & CELERY_OPTIONS - signature.names)):
             yield error(
-                call, f"{', '.join(lost)}= is no option of async_task: the function gets it.",
-                "Use the helper's enqueue for due times, Q_CLUSTER for the rest.", Level.WARNING,
+                call,
+                f"{', '.join(lost)}= is no option of async_task: the function gets it.",
+                "Use the helper's enqueue for due times, Q_CLUSTER for the rest.",
+                Level.WARNING,
             )
     elif plain and (lost := sorted(names & {"countdown", "eta", "retry", "max_retries"})):
         yield error(
-            call, f"{', '.join(lost)}= is no option of async_task: the function gets it.",
-            "Use the helper's enqueue for due times, Q_CLUSTER for the rest.", Level.WARNING,
+            call,
+            f"{', '.join(lost)}= is no option of async_task: the function gets it.",
+            "Use the helper's enqueue for due times, Q_CLUSTER for the rest.",
+            Level.WARNING,
         )
     for value_node in [*call.args[1:], *(keyword.value for keyword in call.keywords)]:
         what = _heavy(context, module, value_node)
         if what:
             yield error(
-                value_node, f"{what} is sent along, pickled as it is now.",
+                value_node,
+                f"{what} is sent along, pickled as it is now.",
                 "Send its primary key, or a plain value, and look it up in the task.",
                 Level.WARNING,
             )
@@ -105,7 +117,10 @@ def _options(
     while current is not None and not isinstance(current, FUNCTIONS):
         if isinstance(current, ast.ExceptHandler):
             yield context.at(
-                RULE, Level.WARNING, module, call,
+                RULE,
+                Level.WARNING,
+                module,
+                call,
                 "A task is sent again after a failure with a timeout, which delays nothing: it "
                 "stops the task after that time.",
                 "Give the delay as countdown= of the helper's enqueue.",
@@ -121,7 +136,7 @@ def _heavy(context: Context, module: ModuleIndex, node: ast.expr) -> str:
     if isinstance(node, ast.GeneratorExp):
         return "A generator"
     text = module.text(node)
-    if isinstance(node, ast.Name) and node.id == "request" or text in ("self.request", "self"):
+    if (isinstance(node, ast.Name) and node.id == "request") or text in ("self.request", "self"):
         return f"{text}, which cannot be pickled or is far too large,"
     if _is_instance(module, node):
         return f"{text}, a model instance,"

@@ -52,7 +52,11 @@ def _entry(
     )
     for name in entry.lost:
         yield Finding(
-            RULE, Level.WARNING, entry.path, entry.line, entry.column,
+            RULE,
+            Level.WARNING,
+            entry.path,
+            entry.line,
+            entry.column,
             f"The entry {entry.name!r} has {name}=; under Django-Q2 {LOST[name]}.",
             "Make the task stand it.",
         )
@@ -63,14 +67,15 @@ def _removed(place: Place) -> list[Edit]:
     names = tuple(inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
     if isinstance(node, ast.FunctionDef):
         return [
-            place.module.edit(
-                "FunctionDef", node, lambda _: cst.RemoveFromParent(), drops=names
-            )
+            place.module.edit("FunctionDef", node, lambda _: cst.RemoveFromParent(), drops=names)
         ]
     return [
         Edit(
-            "SimpleStatementLine", node.lineno, place.module.column(node),
-            lambda _: cst.RemoveFromParent(), drops=names,
+            "SimpleStatementLine",
+            node.lineno,
+            place.module.column(node),
+            lambda _: cst.RemoveFromParent(),
+            drops=names,
         )
     ]
 

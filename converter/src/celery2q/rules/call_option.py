@@ -28,7 +28,10 @@ def check(context: Context) -> Iterator[Finding]:
                 continue
             for keyword in lost:
                 yield context.at(
-                    RULE, Level.WARNING, module, keyword.value,
+                    RULE,
+                    Level.WARNING,
+                    module,
+                    keyword.value,
                     f"{keyword.arg}= is lost: {LOST[keyword.arg or '']}.",
                     "See that the task stands it, or check it at its start.",
                 )

@@ -135,13 +135,19 @@ def _chain_finding(
         rows = "".join(f"    {part},\n" for part in texts)
         text = f"enqueue_chain([\n{rows}]{option})"
     return context.at(
-        RULE, Level.ERROR, module, call,
+        RULE,
+        Level.ERROR,
+        module,
+        call,
         f"A chain of {len(members)} Celery tasks is sent.",
         "Send it with the helper's enqueue_chain, which ends at a failed step as Celery does.",
         edits=[
             module.edit(
-                "Call", call, lambda _: cst.parse_expression(text),
-                imports=[(context.helper, "enqueue_chain")], drops=_loads(call),
+                "Call",
+                call,
+                lambda _: cst.parse_expression(text),
+                imports=[(context.helper, "enqueue_chain")],
+                drops=_loads(call),
             )
         ],
     )
@@ -169,7 +175,7 @@ def _call_text(
     if any(keyword.arg in RESERVED for keyword in node.keywords):
         args = _step_text(module, task, node).split(", ", 1)
         cut = args[1].rindex(", {")
-        inner = f"{args[0]}, args={args[1][:cut]}, kwargs={args[1][cut + 2:]}"
+        inner = f"{args[0]}, args={args[1][:cut]}, kwargs={args[1][cut + 2 :]}"
         function = "enqueue"
     else:
         parts = [quote(task.path, module), *(module.text(arg) for arg in node.args)]
@@ -215,13 +221,20 @@ def _check_group(
         return cst.FlattenSentinel(new)
 
     edit = module.edit(
-        "SimpleStatementLine", statement, replace,
+        "SimpleStatementLine",
+        statement,
+        replace,
         imports=[(places[name], name) for name in {name for _, name in sends}],
         drops=_loads(call),
     )
     return context.at(
-        RULE, Level.ERROR, module, call, "A group of Celery tasks is sent.",
-        "Send its members one by one.", edits=[edit],
+        RULE,
+        Level.ERROR,
+        module,
+        call,
+        "A group of Celery tasks is sent.",
+        "Send its members one by one.",
+        edits=[edit],
     )
 
 
@@ -229,7 +242,10 @@ def _check_rest(context: Context, module: ModuleIndex, call: ast.Call) -> Iterat
     name = _primitive(context, module, call)
     if name:
         yield context.at(
-            RULE, Level.ERROR, module, call,
+            RULE,
+            Level.ERROR,
+            module,
+            call,
             f"Celery's {name}(…) is built here, and cannot be sent step by step as it stands.",
             "Rewrite it: enqueue_chain for steps in a row, one async_task each for a group, "
             "a count in the database for a chord.",
@@ -238,7 +254,10 @@ def _check_rest(context: Context, module: ModuleIndex, call: ast.Call) -> Iterat
         task = context.registry.task_at(module, call.func.value)
         if task is not None:
             yield context.at(
-                RULE, Level.ERROR, module, call,
+                RULE,
+                Level.ERROR,
+                module,
+                call,
                 f"A signature of {task.path} is made, which only Celery can send.",
                 "Keep the dotted path and the arguments, and send them with async_task.",
             )

@@ -35,16 +35,24 @@ def check(context: Context) -> Iterator[Finding]:
         message = f"{name} makes the Celery app."
         if reason:
             yield context.at(
-                RULE, Level.ERROR, module, first, f"{message} {reason}",
+                RULE,
+                Level.ERROR,
+                module,
+                first,
+                f"{message} {reason}",
                 "Settle that, then remove the module.",
             )
             continue
         edits: list[Edit | TextEdit] = [TextEdit(module.path, lambda _: None)]
         if context.config.archive:
-            text = module.source.text
-            edits.append(TextEdit(f"{module.path}.archived", lambda old: old or text))
+            edits.append(_archive(f"{module.path}.archived", module.source.text))
         yield context.at(RULE, Level.ERROR, module, first, message, "Remove it.", edits)
         yield from _importers(context, module, apps)
+
+
+def _archive(path: str, text: str) -> TextEdit:
+    """A copy of a module that goes."""
+    return TextEdit(path, lambda old: old or text)
 
 
 def _held_by(context: Context, module: ModuleIndex, apps: set[str]) -> str:
@@ -69,9 +77,7 @@ def _held_by(context: Context, module: ModuleIndex, apps: set[str]) -> str:
     return ""
 
 
-def _standard(
-    context: Context, module: ModuleIndex, item: ast.stmt, names: set[str]
-) -> bool:
+def _standard(context: Context, module: ModuleIndex, item: ast.stmt, names: set[str]) -> bool:
     if isinstance(item, ast.Import | ast.ImportFrom):
         return True
     if isinstance(item, ast.Expr) and isinstance(item.value, ast.Constant):
@@ -88,15 +94,15 @@ def _standard(
         target = targets[0]
         if isinstance(target, ast.Name):
             return target.id in names or target.id in ("logger", "__all__")
-        return isinstance(target, ast.Attribute) and ".conf." in ast.unparse(target) and (
-            target.attr not in ("beat_schedule",)
+        return (
+            isinstance(target, ast.Attribute)
+            and ".conf." in ast.unparse(target)
+            and (target.attr not in ("beat_schedule",))
         )
     return isinstance(item, FUNCTIONS) and item.name == "debug_task"
 
 
-def _use(
-    context: Context, module: ModuleIndex, apps: set[str], beat: set[ast.stmt]
-) -> str:
+def _use(context: Context, module: ModuleIndex, apps: set[str], beat: set[ast.stmt]) -> str:
     """A use of the app that no other rule converts."""
     fine: set[ast.AST] = set()
     for task in context.registry.tasks.values():
@@ -120,13 +126,12 @@ def _use(
         if not isinstance(node, ast.Name) or node in fine or not isinstance(node.ctx, ast.Load):
             continue
         if context.project.resolve(module, node) in apps:
-            return f"{module.path}:{node.lineno} uses it: {module.text(module.statement(node)).splitlines()[0][:60]}"
+            line = module.source.lines[node.lineno - 1].strip()[:60]
+            return f"{module.path}:{node.lineno} uses it: {line}"
     return ""
 
 
-def _importers(
-    context: Context, module: ModuleIndex, apps: set[str]
-) -> Iterator[Finding]:
+def _importers(context: Context, module: ModuleIndex, apps: set[str]) -> Iterator[Finding]:
     """`from .celery import app as celery_app` with its `__all__`, where nothing uses it."""
     for other in context.modules:
         if not other.is_package:
@@ -137,14 +142,21 @@ def _importers(
             locals_ = {alias.asname or alias.name for alias in node.names}
             edits = [
                 Edit(
-                    "SimpleStatementLine", node.lineno, other.column(node),
+                    "SimpleStatementLine",
+                    node.lineno,
+                    other.column(node),
                     lambda _: cst.RemoveFromParent(),
                 ),
                 *_exports(other, locals_),
             ]
             yield context.at(
-                RULE, Level.ERROR, other, node, "The package imports the Celery app.",
-                "Take the import away.", edits,
+                RULE,
+                Level.ERROR,
+                other,
+                node,
+                "The package imports the Celery app.",
+                "Take the import away.",
+                edits,
             )
 
 
@@ -163,7 +175,9 @@ def _exports(module: ModuleIndex, names: set[str]) -> list[Edit]:
         if all(value in names for value in values):
             edits.append(
                 Edit(
-                    "SimpleStatementLine", item.lineno, module.column(item),
+                    "SimpleStatementLine",
+                    item.lineno,
+                    module.column(item),
                     lambda _: cst.RemoveFromParent(),
                 )
             )

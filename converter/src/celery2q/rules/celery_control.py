@@ -86,7 +86,11 @@ def _name(context: Context, module: ModuleIndex, node: ast.Name) -> Iterator[Fin
         yield from _use(context, module, node, dotted)
     elif dotted.startswith("celery.signals"):
         yield context.at(
-            RULE, Level.ERROR, module, node, f"A Celery signal is used ({module.text(_whole(module, node))}).",
+            RULE,
+            Level.ERROR,
+            module,
+            node,
+            f"A Celery signal is used ({module.text(_whole(module, node))}).",
             "Hear pre_execute or post_execute of django_q.signals, or drop it.",
         )
 
@@ -99,27 +103,36 @@ def _use(
     if whole is not None and isinstance(node, ast.Name):
         edits = [
             module.edit(
-                "Attribute", whole, lambda _: cst.parse_expression("current_task_id()"),
-                imports=[(context.helper, "current_task_id")], drops=[node.id],
+                "Attribute",
+                whole,
+                lambda _: cst.parse_expression("current_task_id()"),
+                imports=[(context.helper, "current_task_id")],
+                drops=[node.id],
             )
         ]
     asked = isinstance(module.parents.get(node), ast.BoolOp | ast.UnaryOp | ast.If | ast.IfExp)
     if dotted == "celery.current_task" and asked and isinstance(node, ast.Name):
         edits = [
             module.edit(
-                "Name", node, lambda _: cst.parse_expression("current_task_id()"),
-                imports=[(context.helper, "current_task_id")], drops=[node.id],
+                "Name",
+                node,
+                lambda _: cst.parse_expression("current_task_id()"),
+                imports=[(context.helper, "current_task_id")],
+                drops=[node.id],
             )
         ]
     yield context.at(
-        RULE, Level.ERROR, module, node, f"{dotted} is used, which only Celery has.",
-        ADVICE[dotted], edits,
+        RULE,
+        Level.ERROR,
+        module,
+        node,
+        f"{dotted} is used, which only Celery has.",
+        ADVICE[dotted],
+        edits,
     )
 
 
-def _attribute(
-    context: Context, module: ModuleIndex, node: ast.Attribute
-) -> Iterator[Finding]:
+def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> Iterator[Finding]:
     if node.attr in BROKER_ERRORS and isinstance(node.value, ast.Call):
         func = node.value.func
         if (
@@ -128,12 +141,17 @@ def _attribute(
             and context.registry.is_app(module, func.value)
         ):
             yield context.at(
-                RULE, Level.ERROR, module, node,
+                RULE,
+                Level.ERROR,
+                module,
+                node,
                 "The errors of a Celery broker's connection are asked for.",
                 "The queue is a table: catch django.db.DatabaseError.",
                 [
                     module.edit(
-                        "Attribute", node, lambda _: cst.parse_expression("(DatabaseError,)"),
+                        "Attribute",
+                        node,
+                        lambda _: cst.parse_expression("(DatabaseError,)"),
                         imports=[("django.db", "DatabaseError")],
                         drops=[n.id for n in ast.walk(func) if isinstance(n, ast.Name)],
                     )
@@ -142,8 +160,12 @@ def _attribute(
             return
     if node.attr in APP_PARTS and context.registry.is_app(module, node.value):
         yield context.at(
-            RULE, Level.ERROR, module, node,
-            f"{module.text(node)} asks the Celery app.", APP_PARTS[node.attr],
+            RULE,
+            Level.ERROR,
+            module,
+            node,
+            f"{module.text(node)} asks the Celery app.",
+            APP_PARTS[node.attr],
         )
         return
     dotted = module.dotted(node)
@@ -161,7 +183,11 @@ def _call(context: Context, module: ModuleIndex, call: ast.Call) -> Iterator[Fin
     path = context.registry.names.get(name) if isinstance(name, str) else None
     keywords = {keyword.arg for keyword in call.keywords}
     edits = []
-    if path is not None and len(call.args) == 1 and keywords <= {"args", "kwargs", "countdown", "eta", "queue"}:
+    if (
+        path is not None
+        and len(call.args) == 1
+        and keywords <= {"args", "kwargs", "countdown", "eta", "queue"}
+    ):
         target = quote(path, module)
 
         def replace(old: cst.Call) -> cst.Call:
@@ -170,15 +196,23 @@ def _call(context: Context, module: ModuleIndex, call: ast.Call) -> Iterator[Fin
 
         edits = [
             module.edit(
-                "Call", call, replace, imports=[(context.helper, "enqueue")],
+                "Call",
+                call,
+                replace,
+                imports=[(context.helper, "enqueue")],
                 drops=[n.id for n in ast.walk(func) if isinstance(n, ast.Name)],
             )
         ]
     what = f"{name!r}" if isinstance(name, str) else "a computed name"
     known = "" if path else ", which no task of this tree has"
     yield context.at(
-        RULE, Level.ERROR, module, call, f"send_task sends {what}{known}.",
-        f"Send {path or 'its function'} by its dotted path.", edits,
+        RULE,
+        Level.ERROR,
+        module,
+        call,
+        f"send_task sends {what}{known}.",
+        f"Send {path or 'its function'} by its dotted path.",
+        edits,
     )
 
 
@@ -190,7 +224,8 @@ EXAMPLES = (
         {
             "shop/__init__.py": "",
             "shop/celery.py": _APP,
-            "shop/a.py": "from celery.result import AsyncResult\nfrom celery.signals import task_failure\n"
+            "shop/a.py": "from celery.result import AsyncResult\n"
+            "from celery.signals import task_failure\n"
             "from shop.celery import app\n\nAsyncResult('x')\n"
             "task_failure.connect(print)\napp.control.revoke('x')\n",
         },
@@ -201,7 +236,8 @@ EXAMPLES = (
         {
             "shop/__init__.py": "",
             "shop/celery.py": _APP,
-            "shop/a.py": "from celery import current_task, shared_task\nfrom shop.celery import app\n\n\n"
+            "shop/a.py": "from celery import current_task, shared_task\n"
+            "from shop.celery import app\n\n\n"
             "@shared_task(name='one')\ndef one():\n    if current_task:\n"
             "        print(current_task.request.id)\n"
             "    app.send_task('one', args=[], countdown=3)\n    app.send_task('two')\n",

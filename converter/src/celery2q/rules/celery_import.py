@@ -50,10 +50,18 @@ def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> Fi
     place, twin = _twin(context, name)
     first = next(inner for inner in ast.walk(node) if isinstance(inner, ast.Name))
     return context.at(
-        RULE, Level.ERROR, module, node, f"{name} is used.", f"Use {twin} of {place}.",
+        RULE,
+        Level.ERROR,
+        module,
+        node,
+        f"{name} is used.",
+        f"Use {twin} of {place}.",
         edits=[
             module.edit(
-                "Attribute", node, lambda _: cst.Name(twin), imports=[(place, twin)],
+                "Attribute",
+                node,
+                lambda _: cst.Name(twin),
+                imports=[(place, twin)],
                 drops=[first.id],
             )
         ],
@@ -74,14 +82,22 @@ def _check(
     found = [name for name in found if not _local(context, name)]
     if found:
         yield context.at(
-            RULE, Level.ERROR, module, node, f"{', '.join(found)} is imported.",
-            "Take the import away with what uses it.", edits=_twins(context, module, node, found),
+            RULE,
+            Level.ERROR,
+            module,
+            node,
+            f"{', '.join(found)} is imported.",
+            "Take the import away with what uses it.",
+            edits=_twins(context, module, node, found),
         )
         return
     gone = [name for name in names if _app_is_gone(context, name)]
     if gone:
         yield context.at(
-            RULE, Level.ERROR, module, node,
+            RULE,
+            Level.ERROR,
+            module,
+            node,
             f"{', '.join(gone)} is imported, and there is no such module in this tree.",
             "Take the import away: it named the Celery app.",
         )
@@ -92,16 +108,17 @@ def _local(context: Context, name: str) -> bool:
     return name.split(".")[0] in context.project.by_module
 
 
-def _twins(
-    context: Context, module: ModuleIndex, node: ast.AST, found: list[str]
-) -> list[Edit]:
+def _twins(context: Context, module: ModuleIndex, node: ast.AST, found: list[str]) -> list[Edit]:
     if not isinstance(node, ast.ImportFrom) or not all(name in TWINS for name in found):
         return []
     if module.parents[node] is not module.tree or any(alias.asname for alias in node.names):
         return []
     return [
         Edit(
-            "ImportFrom", node.lineno, module.column(node), lambda _: cst.RemoveFromParent(),
+            "ImportFrom",
+            node.lineno,
+            module.column(node),
+            lambda _: cst.RemoveFromParent(),
             imports=tuple(_twin(context, name) for name in found),
         )
     ]

@@ -31,7 +31,11 @@ def check(context: Context) -> Iterator[Finding]:
             if found:
                 column = NAMED.search(line)
                 yield Finding(
-                    RULE, Level.NOTE, path, number, (column.start() if column else 0) + 1,
+                    RULE,
+                    Level.NOTE,
+                    path,
+                    number,
+                    (column.start() if column else 0) + 1,
                     f"Celery is named here: {line.strip()[:80]}",
                     "Look whether it still holds.",
                 )

@@ -75,21 +75,27 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
     node = command or entry or key
     if CELERY.search(text):
         yield found(
-            node, Level.WARNING, f"The service {name} runs Celery: {text[:60]}",
+            node,
+            Level.WARNING,
+            f"The service {name} runs Celery: {text[:60]}",
             "Drop it; the deployment does so too.",
         )
     if "qcluster" not in text:
         return
-    if re.search(r"\b(ba|da|a)?sh\s+-\w*c\b", text) and not re.search(r"\bexec\b[^;&|]*qcluster", text):
+    if re.search(r"\b(ba|da|a)?sh\s+-\w*c\b", text) and not re.search(
+        r"\bexec\b[^;&|]*qcluster", text
+    ):
         yield found(
-            node, Level.ERROR,
+            node,
+            Level.ERROR,
             f"The service {name} starts qcluster under a shell, which does not hand SIGTERM on.",
-            'Write the command as a list, or put exec before it: ["python", "manage.py", "qcluster"].',
+            'Put exec before it, or write a list: ["python", "manage.py", "qcluster"].',
         )
     if re.search(r"qcluster\s+(.*\s)?(-n|--name)\b", text):
         yield found(
-            node, Level.ERROR,
-            f"The service {name} gives qcluster a name by -n, and serves the default queue all the same.",
+            node,
+            Level.ERROR,
+            f"The service {name} names its cluster by -n, which serves the default queue.",
             "Set Q_CLUSTER_NAME in its environment.",
         )
     health = _get(value, "healthcheck")
@@ -97,12 +103,15 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
         test = _words(_get(health, "test"))
         if _words(_get(health, "disable")).lower() == "true" or test.startswith("NONE"):
             yield found(
-                health, Level.WARNING, f"The service {name} has its health check disabled.",
+                health,
+                Level.WARNING,
+                f"The service {name} has its health check disabled.",
                 "Check that the cluster's Stat of this host is fresh.",
             )
         elif "qinfo" in test:
             yield found(
-                health, Level.WARNING,
+                health,
+                Level.WARNING,
                 f"The health check of {name} runs qinfo, which exits 0 without any cluster.",
                 "Check that the cluster's Stat of this host is fresh.",
             )
@@ -113,7 +122,11 @@ def _dockerfile(source: Source) -> Iterator[Finding]:
         match = re.match(r"\s*(CMD|ENTRYPOINT)\s+(?!\[)(.*qcluster.*)", line, re.IGNORECASE)
         if match and not match[2].startswith("exec "):
             yield Finding(
-                RULE, Level.ERROR, source.path, number, 1,
+                RULE,
+                Level.ERROR,
+                source.path,
+                number,
+                1,
                 "qcluster is started in shell form: it does not hear SIGTERM.",
                 'Write it as a list: CMD ["python", "manage.py", "qcluster"].',
             )
@@ -129,8 +142,13 @@ EXAMPLES = (
             "    healthcheck:\n      disable: true\n",
             "Dockerfile": "FROM a\nCMD python manage.py qcluster\n",
         },
-        ("Dockerfile:2", "docker-compose.yml:6", "docker-compose.yml:9", "docker-compose.yml:9",
-         "docker-compose.yml:11"),
+        (
+            "Dockerfile:2",
+            "docker-compose.yml:6",
+            "docker-compose.yml:9",
+            "docker-compose.yml:9",
+            "docker-compose.yml:11",
+        ),
     ),
     Example(
         "services that are fine",

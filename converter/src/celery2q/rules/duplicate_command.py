@@ -24,7 +24,11 @@ def check(context: Context) -> Iterator[Finding]:
         if name in seen:
             level = Level.ERROR if name == "setup_schedules.py" else Level.NOTE
             yield Finding(
-                RULE, level, path, 1, 1,
+                RULE,
+                level,
+                path,
+                1,
+                1,
                 f"The command {name[:-3]} stands in {seen[name]} too; only one of them runs.",
                 "Keep one, or give them two names.",
             )
@@ -43,7 +47,11 @@ EXAMPLES = (
     ),
     Example(
         "two names",
-        {"a/management/commands/one.py": "", "b/management/commands/two.py": "",
-         "b/management/commands/__init__.py": "", "a/management/commands/__init__.py": ""},
+        {
+            "a/management/commands/one.py": "",
+            "b/management/commands/two.py": "",
+            "b/management/commands/__init__.py": "",
+            "a/management/commands/__init__.py": "",
+        },
     ),
 )

@@ -38,7 +38,11 @@ def check(context: Context) -> Iterator[Finding]:
         item = next((entry for entry in base if entry.module is main), base[0])
         kind = type(item.value).__name__
         yield context.at(
-            RULE, Level.ERROR, item.module, item.value, "django_q is not in INSTALLED_APPS.",
+            RULE,
+            Level.ERROR,
+            item.module,
+            item.value,
+            "django_q is not in INSTALLED_APPS.",
             "Add it; then run migrate.",
             edits=[item.module.edit(kind, item.value, _with_django_q)],
         )
@@ -46,7 +50,11 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _check(context: Context, item: Setting) -> Iterator[Finding]:
     for node in ast.walk(item.value):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and GONE.match(node.value):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and GONE.match(node.value)
+        ):
             parent = item.module.parents[node]
             reader = _reader(context, node.value.split(".")[0], item)
             edits: list[Edit] = []
@@ -56,8 +64,13 @@ def _check(context: Context, item: Setting) -> Iterator[Finding]:
             elif isinstance(parent, ast.List | ast.Tuple):
                 edits = [item.module.edit("Element", node, lambda _: cst.RemoveFromParent())]
             yield context.at(
-                RULE, Level.ERROR, item.module, node, f"{node.value} is in INSTALLED_APPS.",
-                fix, edits,
+                RULE,
+                Level.ERROR,
+                item.module,
+                node,
+                f"{node.value} is in INSTALLED_APPS.",
+                fix,
+                edits,
             )
 
 

@@ -35,7 +35,10 @@ def check(context: Context) -> Iterator[Finding]:
                 for keyword in call.keywords:
                     if keyword.arg and keyword.arg.endswith("ALWAYS_EAGER"):
                         yield context.at(
-                            RULE, Level.ERROR, module, keyword.value,
+                            RULE,
+                            Level.ERROR,
+                            module,
+                            keyword.value,
                             f"{keyword.arg} is overridden, which Django-Q2 does not hear.",
                             'Set Q_CLUSTER["sync"] in the settings of the tests, or patch '
                             "django_q.conf.Conf.SYNC.",
@@ -44,9 +47,7 @@ def check(context: Context) -> Iterator[Finding]:
                 yield from _check(context, module, call, text)
 
 
-def _check(
-    context: Context, module: ModuleIndex, call: ast.Call, text: str
-) -> Iterator[Finding]:
+def _check(context: Context, module: ModuleIndex, call: ast.Call, text: str) -> Iterator[Finding]:
     if text.endswith("patch.object") and len(call.args) >= 2:
         task = context.registry.task_at(module, call.args[0])
         method = getattr(call.args[1], "value", None)
@@ -71,7 +72,11 @@ def _check(
     )
     if not plain or (method != "delay" and not _asks_little(module, call)):
         yield context.at(
-            RULE, Level.ERROR, module, call, message,
+            RULE,
+            Level.ERROR,
+            module,
+            call,
+            message,
             f'Use patch_task("{task.path}") of {context.helper}; its mock is called with the '
             "task's own arguments.",
         )
@@ -85,11 +90,18 @@ def _check(
         return old.with_changes(func=cst.Name("patch_task"), args=[first, *kept])
 
     yield context.at(
-        RULE, Level.ERROR, module, call, message,
+        RULE,
+        Level.ERROR,
+        module,
+        call,
+        message,
         f"Use patch_task({target}) of {context.helper}.",
         edits=[
             module.edit(
-                "Call", call, replace, imports=[(context.helper, "patch_task")],
+                "Call",
+                call,
+                replace,
+                imports=[(context.helper, "patch_task")],
                 drops=[n.id for n in ast.walk(call.func) if isinstance(n, ast.Name)],
             )
         ],
@@ -108,7 +120,10 @@ def _whole(
     if place == task.module.name:
         return
     yield context.at(
-        RULE, Level.ERROR, module, call,
+        RULE,
+        Level.ERROR,
+        module,
+        call,
         f"A test patches {dotted}, and that module may import the task no more.",
         f'Use patch_task("{task.path}") of {context.helper}, unless it is called there directly.',
     )
@@ -175,6 +190,7 @@ EXAMPLES = (
     ),
     Example(
         "a patch of something else",
-        _BASE | {"shop/tests.py": '# celery\nfrom unittest import mock\n\nmock.patch("shop.x.delay")\n'},
+        _BASE
+        | {"shop/tests.py": '# celery\nfrom unittest import mock\n\nmock.patch("shop.x.delay")\n'},
     ),
 )

@@ -37,11 +37,18 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
     target = _function(context, module, node.value)
     if target:
         return context.at(
-            RULE, Level.ERROR, module, node,
+            RULE,
+            Level.ERROR,
+            module,
+            node,
             f"{target} is a plain function and has no .{node.attr}.",
             f'Send it with async_task("{target}", …).',
         )
-    if node.attr in MAKES or _in_task_class(context, module, node) or _of_canvas(context, module, node.value):
+    if (
+        node.attr in MAKES
+        or _in_task_class(context, module, node)
+        or _of_canvas(context, module, node.value)
+    ):
         return None
     if not _unresolved(context, module, node.value):
         return None
@@ -51,12 +58,18 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
         if not (isinstance(parent, ast.Call) and parent.func is node):
             return None
         return context.at(
-            RULE, Level.NOTE, module, node,
+            RULE,
+            Level.NOTE,
+            module,
+            node,
             f"{what}.delay is called, and nothing here says what {what} is.",
             "If it is a task, send it with async_task.",
         )
     return context.at(
-        RULE, Level.ERROR, module, node,
+        RULE,
+        Level.ERROR,
+        module,
+        node,
         f"{what}.{node.attr} is called, and nothing here says what {what} is; only Celery's tasks "
         "have such a method.",
         "Send the function by its dotted path, with async_task or the helper's enqueue.",
@@ -105,9 +118,7 @@ def _retry(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
     if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
         return None
     functions = [scope for scope in module.scopes_of(node) if isinstance(scope, FUNCTIONS)]
-    if not functions or any(
-        isinstance(scope, ast.ClassDef) for scope in module.scopes_of(node)
-    ):
+    if not functions or any(isinstance(scope, ast.ClassDef) for scope in module.scopes_of(node)):
         return None
     outer = functions[-1]
     decorators = [ast.unparse(item) for item in outer.decorator_list]
@@ -115,7 +126,10 @@ def _retry(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
         if any("bind" in text for text in decorators):
             return None
     return context.at(
-        RULE, Level.ERROR, module, node,
+        RULE,
+        Level.ERROR,
+        module,
+        node,
         f"{outer.name} calls self.retry(), and nothing hands a task to it.",
         "Decorate it with the helper's @q_task(bind=True), which gives it self.",
     )
@@ -135,7 +149,8 @@ EXAMPLES = (
     Example(
         "self.retry where self is gone",
         {
-            "shop/jobs.py": "# was a celery task\ndef send(order):\n    raise self.retry(countdown=3)\n"
+            "shop/jobs.py": "# was a celery task\ndef send(order):\n"
+            "    raise self.retry(countdown=3)\n"
         },
         ("shop/jobs.py:3",),
     ),

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from celery2q.context import Context, Example
-from celery2q.findings import Edit, Finding, Level, TextEdit
+from celery2q.findings import Finding, Level, TextEdit
 from celery2q.qcluster import cluster_dict, literal, retry_needed, setting_value, source, wanted
 from celery2q.settings import Setting
 from celery2q.tasks import constant
@@ -43,7 +43,10 @@ def check(context: Context) -> Iterator[Finding]:
         for item in items[1:]:
             if item.module.parents[item.statement] is item.module.tree:
                 yield context.at(
-                    RULE, Level.ERROR, item.module, item.statement,
+                    RULE,
+                    Level.ERROR,
+                    item.module,
+                    item.statement,
                     f"Q_CLUSTER is defined again here (first in line {items[0].statement.lineno}); "
                     "the later one wins.",
                     "Keep one.",
@@ -74,8 +77,14 @@ def _missing(context: Context) -> Iterator[Finding]:
         return old.rstrip("\r\n") + end * 2 + text.replace("\n", end)
 
     yield Finding(
-        RULE, Level.ERROR, main.path, 1, 1, "There is no Q_CLUSTER in the settings.",
-        "Add one; its retry has to fit its timeout.", (TextEdit(main.path, replace),),
+        RULE,
+        Level.ERROR,
+        main.path,
+        1,
+        1,
+        "There is no Q_CLUSTER in the settings.",
+        "Add one; its retry has to fit its timeout.",
+        (TextEdit(main.path, replace),),
     )
 
 
@@ -96,7 +105,10 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
         if converting:
             added["timeout"] = values["timeout"]
         yield context.at(
-            RULE, Level.WARNING, module, item.value,
+            RULE,
+            Level.WARNING,
+            module,
+            item.value,
             "Q_CLUSTER has no timeout: a task that hangs holds a worker for ever.",
             f"Set timeout, for instance {values['timeout']}.",
         )
@@ -105,17 +117,21 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
     if timeout is not None and limit is not None and "timeout" in keys and timeout < limit:
         if setting_value(context, "CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT") is not None:
             yield context.at(
-                RULE, Level.ERROR, module, keys["timeout"],
+                RULE,
+                Level.ERROR,
+                module,
+                keys["timeout"],
                 f"Celery lets a task run {limit} s, Q_CLUSTER stops it after {timeout:g} s.",
                 f"Set timeout to {limit}, and retry to fit it.",
-                edits=[
-                    module.edit("Integer", keys["timeout"], lambda _: cst.Integer(str(limit)))
-                ],
+                edits=[module.edit("Integer", keys["timeout"], lambda _: cst.Integer(str(limit)))],
             )
             timeout = limit
     if isinstance(item.value, ast.Dict) and added:
         yield context.at(
-            RULE, Level.WARNING, module, item.value,
+            RULE,
+            Level.WARNING,
+            module,
+            item.value,
             f"Q_CLUSTER does not say {', '.join(added)}; the defaults are not Celery's.",
             "Add " + ", ".join(f"{key}={literal(value)}" for key, value in added.items()) + ".",
             edits=[module.edit("Dict", item.value, lambda old: _completed(old, added))],
@@ -123,7 +139,10 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
     yield from _retry(context, item, keys, timeout, added)
     if _number(keys, "save_limit") == -1:
         yield context.at(
-            RULE, Level.WARNING, module, keys["save_limit"],
+            RULE,
+            Level.WARNING,
+            module,
+            keys["save_limit"],
             "save_limit=-1 saves no results: chains end after their first step.",
             "Set save_limit to 0 (all) or to a number.",
         )
@@ -151,7 +170,10 @@ def _retry(
         kind = {ast.Constant: "Integer"}.get(type(node))
         whole = isinstance(constant(node), int)
         yield context.at(
-            RULE, Level.ERROR, item.module, node,
+            RULE,
+            Level.ERROR,
+            item.module,
+            node,
             f"retry={retry:g} is too small for timeout={longest:g}, workers={workers:g} and "
             f"queue_limit={limit}: a task that waits or runs longer is run a second time.",
             f"Set retry to {needed} or more.",
@@ -214,14 +236,20 @@ def _cache(context: Context, cluster: Setting) -> Iterator[Finding]:
             )
         if any(word in backend for word in HIDDEN_CACHES):
             yield context.at(
-                RULE, Level.WARNING, item.module, entry or item.value,
+                RULE,
+                Level.WARNING,
+                item.module,
+                entry or item.value,
                 f"The cache {name!r} ({backend}) is seen by one process only: a cluster's health "
                 "cannot be read from outside it.",
                 "Use a file, database, memcached or Redis cache for Q_CLUSTER['cache'].",
             )
     if not context.settings.all("CACHES"):
         yield context.at(
-            RULE, Level.WARNING, cluster.module, cluster.statement,
+            RULE,
+            Level.WARNING,
+            cluster.module,
+            cluster.statement,
             "There is no CACHES setting, so the cache is in memory and seen by one process only: "
             "a cluster's health cannot be read from outside it.",
             "Use a file, database, memcached or Redis cache for Q_CLUSTER['cache'].",
@@ -267,9 +295,17 @@ EXAMPLES = (
             "CELERY_TASK_TIME_LIMIT = 100\n\n"
             + source(
                 {
-                    "name": "shop", "orm": "default", "workers": 4, "queue_limit": 1,
-                    "timeout": 100, "retry": 203, "ack_failures": True, "max_attempts": 1,
-                    "catch_up": False, "time_zone": "Europe/Paris", "cache": "default",
+                    "name": "shop",
+                    "orm": "default",
+                    "workers": 4,
+                    "queue_limit": 1,
+                    "timeout": 100,
+                    "retry": 203,
+                    "ack_failures": True,
+                    "max_attempts": 1,
+                    "catch_up": False,
+                    "time_zone": "Europe/Paris",
+                    "cache": "default",
                 }
             )
         },

@@ -47,7 +47,11 @@ def check(context: Context) -> Iterator[Finding]:
         if _uses_cron(context):
             source = files[0][0]
             yield Finding(
-                RULE, Level.ERROR, source.path, 1, 1,
+                RULE,
+                Level.ERROR,
+                source.path,
+                1,
+                1,
                 "croniter is not required, and cron schedules do not run without it.",
                 f"Add {CRONITER}.",
             )
@@ -106,7 +110,12 @@ def _check(
             fix = f"Require {', '.join(added)} instead."
         first = line == gone[0][0]
         yield Finding(
-            RULE, Level.ERROR, source.path, line, 1, f"{name} is required here.",
+            RULE,
+            Level.ERROR,
+            source.path,
+            line,
+            1,
+            f"{name} is required here.",
             "Compile the lock file again." if lock else fix,
             () if lock else ((edit,) if first else (TextEdit(source.path, lambda text: text),)),
         )
@@ -158,14 +167,19 @@ def _like(line: str, requirement: str) -> str:
     return f"{indent}{requirement}{end}"
 
 
-_SETTINGS = {"shop/__init__.py": "", "shop/settings.py": "CELERY_TIMEZONE = 'UTC'\nINSTALLED_APPS = []\n"}
+_SETTINGS = {
+    "shop/__init__.py": "",
+    "shop/settings.py": "CELERY_TIMEZONE = 'UTC'\nINSTALLED_APPS = []\n",
+}
 
 EXAMPLES = (
     Example(
         "a requirements file",
         _SETTINGS
-        | {"requirements/base.txt": "Django==4.2.*\ncelery[redis]==5.4.0  # tasks\n"
-           "django-celery-beat==2.6\npillow\n"},
+        | {
+            "requirements/base.txt": "Django==4.2.*\ncelery[redis]==5.4.0  # tasks\n"
+            "django-celery-beat==2.6\npillow\n"
+        },
         ("requirements/base.txt:2", "requirements/base.txt:3"),
         {"requirements/base.txt": "Django==4.2.*\ndjango-q2>=1.8,<1.11\ncroniter>=3\npillow\n"},
     ),

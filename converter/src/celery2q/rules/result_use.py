@@ -29,7 +29,10 @@ def check(context: Context) -> Iterator[Finding]:
             use = result_use(module, call)
             if use.kind == "escapes" and values_of(context, module, func.value):
                 yield context.at(
-                    RULE, Level.WARNING, module, call,
+                    RULE,
+                    Level.WARNING,
+                    module,
+                    call,
                     f"The result of {module.text(func)}() is handed on ({use.detail}); it is a "
                     "string with the task's id now.",
                     "See what is done with it there; django_q.tasks.fetch(id) gives the task.",
@@ -46,7 +49,9 @@ EXAMPLES = (
     ),
     Example(
         "a result nobody takes, and one that stays here",
-        {"shop/tasks.py": _TASKS + "def view():\n    send.delay(1)\n    job = send.delay(2)\n"
-         "    print(job.id)\n"},
+        {
+            "shop/tasks.py": _TASKS + "def view():\n    send.delay(1)\n    job = send.delay(2)\n"
+            "    print(job.id)\n"
+        },
     ),
 )

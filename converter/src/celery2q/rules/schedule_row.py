@@ -37,9 +37,7 @@ def check(context: Context) -> Iterator[Finding]:
                 yield from _check(context, module, call, given, clusters)
 
 
-def _given(
-    context: Context, module: ModuleIndex, call: ast.Call
-) -> dict[str, ast.expr] | None:
+def _given(context: Context, module: ModuleIndex, call: ast.Call) -> dict[str, ast.expr] | None:
     """The fields of a schedule that a call makes; None for any other call."""
     func = call.func
     dotted = context.project.resolve(module, func)
@@ -83,7 +81,8 @@ def _check(
         signature = target.signature
         if target.problem:
             yield found(
-                given["func"], f"The scheduled function does not resolve: {target.problem}",
+                given["func"],
+                f"The scheduled function does not resolve: {target.problem}",
                 "Name a function at a module's top.",
             )
     values: dict[str, object] = {}
@@ -94,7 +93,8 @@ def _check(
                 values[name] = literal_text(text, name == "kwargs")
             except ValueError:
                 yield found(
-                    given[name], f"The schedule's {name} {text!r} are no literals: this row stops "
+                    given[name],
+                    f"The schedule's {name} {text!r} are no literals: this row stops "
                     "all schedules.",
                     "Write literals only.",
                 )
@@ -112,21 +112,25 @@ def _check(
     cron = constant(given.get("cron"))
     if isinstance(cron, str) and cron and not croniter.is_valid(cron):
         yield found(
-            given["cron"], f"The cron expression {cron!r} is not valid: this row stops all schedules.",
+            given["cron"],
+            f"The cron expression {cron!r} is not valid: this row stops all schedules.",
             "Use numbers and three-letter names.",
         )
     cluster = constant(given.get("cluster"))
     if isinstance(cluster, str) and cluster and clusters is not None and cluster not in clusters:
         yield found(
-            given["cluster"], f"No cluster is named {cluster!r}; the schedule never runs.",
+            given["cluster"],
+            f"No cluster is named {cluster!r}; the schedule never runs.",
             "Add it to Q_CLUSTER['ALT_CLUSTERS'] and run a qcluster for it.",
         )
     kind = given.get("schedule_type")
     text = module.text(kind).rsplit(".", 1)[-1] if kind is not None else ""
     if text in AT_ONCE and "next_run" not in given:
         yield found(
-            call, f"A {text} schedule without next_run runs at once, and then at that hour.",
-            "Give next_run, or a cron expression.", Level.WARNING,
+            call,
+            f"A {text} schedule without next_run runs at once, and then at that hour.",
+            "Give next_run, or a cron expression.",
+            Level.WARNING,
         )
     yield from _place(context, module, call)
 
@@ -138,7 +142,11 @@ def _place(context: Context, module: ModuleIndex, call: ast.Call) -> Iterator[Fi
         where = "in ready(), in every process that starts"
     if where:
         yield context.at(
-            RULE, Level.ERROR, module, call, f"A schedule is made {where}.",
+            RULE,
+            Level.ERROR,
+            module,
+            call,
+            f"A schedule is made {where}.",
             "Make it in a management command, setup_schedules.",
         )
 

@@ -32,7 +32,10 @@ def check(context: Context) -> Iterator[Finding]:
             calls = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
             if any(MADE.search(module.text(call.func)) for call in calls):
                 yield context.at(
-                    RULE, Level.ERROR, module, node,
+                    RULE,
+                    Level.ERROR,
+                    module,
+                    node,
                     "SECRET_KEY is made anew in each process; a cluster deletes the tasks that "
                     "another process signed.",
                     "Give every container the same key.",

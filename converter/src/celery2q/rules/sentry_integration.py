@@ -38,7 +38,10 @@ def check(context: Context) -> Iterator[Finding]:
                     module.edit("Element", whole, lambda _: cst.RemoveFromParent(), drops=names)
                 ]
             yield context.at(
-                RULE, Level.ERROR, module, node,
+                RULE,
+                Level.ERROR,
+                module,
+                node,
                 "Sentry's CeleryIntegration is used, which needs the celery package.",
                 "Take it out; Django-Q2 reports through Q_CLUSTER['error_reporter'] or logging.",
                 edits,
@@ -61,5 +64,8 @@ EXAMPLES = (
             "sentry_sdk.init(integrations=[DjangoIntegration()])\n"
         },
     ),
-    Example("another integration", {"shop/a.py": "# celery\nfrom x import CeleryIntegration\nCeleryIntegration()\n"}),
+    Example(
+        "another integration",
+        {"shop/a.py": "# celery\nfrom x import CeleryIntegration\nCeleryIntegration()\n"},
+    ),
 )

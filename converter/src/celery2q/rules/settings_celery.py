@@ -33,15 +33,16 @@ def check(context: Context) -> Iterator[Finding]:
     done: set[str] = set()
     for item in context.settings.celery:
         if item.name not in SETTINGS:
-            where = [f"{module.path}:{getattr(node, 'lineno', 1)}" for module, node in readers.get(item.name, [])]
+            where = [
+                f"{module.path}:{getattr(node, 'lineno', 1)}"
+                for module, node in readers.get(item.name, [])
+            ]
             yield _check(context, item, where[0] if where else "", item.module.path in done)
             if item.name in EAGER:
                 done.add(item.module.path)
 
 
-def _readers(
-    context: Context, names: set[str]
-) -> dict[str, list[tuple[ModuleIndex, ast.AST]]]:
+def _readers(context: Context, names: set[str]) -> dict[str, list[tuple[ModuleIndex, ast.AST]]]:
     """{setting: where it is read}, other than in its own assignments."""
     found: dict[str, list[tuple[ModuleIndex, ast.AST]]] = {}
     own = {id(inner) for item in context.settings.celery for inner in ast.walk(item.statement)}
@@ -75,7 +76,11 @@ def _asked(context: Context, module: ModuleIndex, node: ast.AST) -> Finding:
     assert isinstance(node, ast.Attribute)
     text = f'{module.text(node.value)}.Q_CLUSTER.get("sync", False)'
     return context.at(
-        RULE, Level.ERROR, module, node, f"{module.text(node)} is a setting of Celery's.",
+        RULE,
+        Level.ERROR,
+        module,
+        node,
+        f"{module.text(node)} is a setting of Celery's.",
         f"Ask {text}.",
         edits=[module.edit("Attribute", node, lambda _: cst.parse_expression(text))],
     )
@@ -85,13 +90,20 @@ def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding
     message = f"{item.name} is a setting of Celery's."
     if item.name in ROUTES and not isinstance(item.value, ast.Dict):
         return context.at(
-            RULE, Level.ERROR, item.module, item.statement,
+            RULE,
+            Level.ERROR,
+            item.module,
+            item.statement,
             f"{item.name} routes tasks by code, which no call carries over.",
             "Give each task its cluster where it is sent, then take the setting away.",
         )
     if reader:
         return context.at(
-            RULE, Level.ERROR, item.module, item.statement, f"{message} {reader} reads it.",
+            RULE,
+            Level.ERROR,
+            item.module,
+            item.statement,
+            f"{message} {reader} reads it.",
             "Change the reader first, then take the setting away.",
         )
     if item.name in EAGER and item.module is not context.settings.main and not again:
@@ -102,12 +114,19 @@ def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding
         if isinstance(inner, ast.Name) and inner.id != item.name
     )
     return context.at(
-        RULE, Level.ERROR, item.module, item.statement, message,
+        RULE,
+        Level.ERROR,
+        item.module,
+        item.statement,
+        message,
         "Take it away; Q_CLUSTER says what it said.",
         edits=[
             Edit(
-                "SimpleStatementLine", item.statement.lineno, item.module.column(item.statement),
-                lambda _: cst.RemoveFromParent(), drops=names,
+                "SimpleStatementLine",
+                item.statement.lineno,
+                item.module.column(item.statement),
+                lambda _: cst.RemoveFromParent(),
+                drops=names,
             )
         ],
     )
@@ -117,7 +136,9 @@ def _eager(context: Context, item: Setting) -> Finding:
     """Settings for tests, on top of the main ones, that run tasks at once."""
     text = f'Q_CLUSTER = {{**Q_CLUSTER, "sync": {item.module.text(item.value)}}}'
     mark = (
-        "SimpleStatementLine", item.statement.lineno, item.module.column(item.statement),
+        "SimpleStatementLine",
+        item.statement.lineno,
+        item.module.column(item.statement),
     )
 
     def replace(old: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
@@ -125,7 +146,10 @@ def _eager(context: Context, item: Setting) -> Finding:
         return old.with_changes(body=new.body)  # type: ignore[union-attr]
 
     return context.at(
-        RULE, Level.ERROR, item.module, item.statement,
+        RULE,
+        Level.ERROR,
+        item.module,
+        item.statement,
         f"{item.name} runs tasks at once, and is a setting of Celery's.",
         'Say Q_CLUSTER["sync"] instead.',
         edits=[Edit(*mark, replace)] if item.module.stars or "Q_CLUSTER" in item.module.top else [],

@@ -39,9 +39,7 @@ def check(context: Context) -> Iterator[Finding]:
                 yield _check(context, module, node, task)
 
 
-def _check(
-    context: Context, module: ModuleIndex, node: ast.Attribute, task: TaskDef
-) -> Finding:
+def _check(context: Context, module: ModuleIndex, node: ast.Attribute, task: TaskDef) -> Finding:
     parent = module.parents[node]
     called = isinstance(parent, ast.Call) and parent.func is node
     message = f"{task.path}.{node.attr} is read; a plain function has no such attribute."

@@ -1,9 +1,10 @@
 """`.delay(…)` and `.apply_async(…)` on a task become `async_task` or the helper's `enqueue`.
 
 The dotted path is the task's own. A queue becomes a cluster. Arguments whose names async_task
-would keep for itself, and `countdown=`, `eta=` and `task_id=`, go through the helper. `delay_on_commit` and tasks whose base class waits
-for the commit become `transaction.on_commit(partial(async_task, …))`. Where the
-result is used as more than an id, or another task hangs on this one, the call stays.
+would keep for itself, and `countdown=`, `eta=` and `task_id=`, go through the helper.
+`delay_on_commit` and tasks whose base class waits for the commit become
+`transaction.on_commit(partial(async_task, …))`. Where the result is used as more than an id, or
+another task hangs on this one, the call stays.
 """
 
 from __future__ import annotations
@@ -56,15 +57,24 @@ def _check_call(
             raise CannotSend(f"its result is used ({use.detail})")
     except CannotSend as reason:
         return context.at(
-            RULE, Level.ERROR, module, call, f"{message}, and {reason}.",
+            RULE,
+            Level.ERROR,
+            module,
+            call,
+            f"{message}, and {reason}.",
             "Send it with async_task and keep what hangs on it by hand.",
         )
     return context.at(
-        RULE, Level.ERROR, module, call, f"{message}; a plain function has no such method.",
+        RULE,
+        Level.ERROR,
+        module,
+        call,
+        f"{message}; a plain function has no such method.",
         f"Send it with {send.function}({send.target}, …).",
         edits=[
             module.edit(
-                "Call", call,
+                "Call",
+                call,
                 lambda node: sending(node, send, apply, LINE - module.column(call)),
                 imports=needed_imports(send, context.helper),
                 drops=drops(func.value) if task is not None else (),
@@ -82,10 +92,7 @@ def drops(receiver: ast.expr) -> tuple[str, ...]:
 
 
 def _id_edits(module: ModuleIndex, use: Use) -> list[Edit]:
-    return [
-        module.edit("Attribute", node, lambda updated: updated.value)
-        for node in use.ids
-    ]
+    return [module.edit("Attribute", node, lambda updated: updated.value) for node in use.ids]
 
 
 _TASKS = "from celery import shared_task\n\n\n@shared_task\ndef send(order, kind=None):\n    pass\n"
@@ -181,9 +188,7 @@ EXAMPLES = (
         },
         ("shop/tasks.py:10",),
         {
-            "shop/tasks.py": _TASKS.replace(
-                "task\n", "task\nfrom shop.q_tasks import enqueue\n", 1
-            )
+            "shop/tasks.py": _TASKS.replace("task\n", "task\nfrom shop.q_tasks import enqueue\n", 1)
             + "\n\nJOBS = {'send': send}\n"
             "enqueue(JOBS['send'], args=[1], queue='mail' if JOBS else None)\n"
         },

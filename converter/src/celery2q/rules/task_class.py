@@ -43,12 +43,17 @@ def check(context: Context) -> Iterator[Finding]:
                 and len(call.args) == 1
             ):
                 yield context.at(
-                    RULE, Level.ERROR, module, call,
+                    RULE,
+                    Level.ERROR,
+                    module,
+                    call,
                     "A task object is registered with Celery's app.",
                     "Keep the object at the module's top; Django-Q2 finds it by its path.",
                     edits=[
                         module.edit(
-                            "Call", call, lambda old: old.args[0].value,
+                            "Call",
+                            call,
+                            lambda old: old.args[0].value,
                             drops=_names(func.value),
                         )
                     ],
@@ -63,13 +68,19 @@ def _base(context: Context, base: BaseClass, expression: ast.expr) -> Finding:
     node: ast.AST = expression
     kind = type(node).__name__
     return context.at(
-        RULE, Level.ERROR, base.module, expression,
+        RULE,
+        Level.ERROR,
+        base.module,
+        expression,
         f"{base.path} is a class of Celery tasks.",
         f"Derive it from QTask of {context.helper}.",
         edits=[
             base.module.edit(
-                kind, node, lambda _: cst.Name("QTask"),
-                imports=[(context.helper, "QTask")], drops=_names(node),
+                kind,
+                node,
+                lambda _: cst.Name("QTask"),
+                imports=[(context.helper, "QTask")],
+                drops=_names(node),
             )
         ],
     )
@@ -78,7 +89,10 @@ def _base(context: Context, base: BaseClass, expression: ast.expr) -> Finding:
 def _sender(context: Context, base: BaseClass, method: ast.AST) -> Finding:
     module: ModuleIndex = base.module
     return context.at(
-        RULE, Level.ERROR, module, method,
+        RULE,
+        Level.ERROR,
+        module,
+        method,
         f"{base.path} only sends when the transaction commits.",
         "Say so where it is sent: transaction.on_commit(partial(async_task, …)).",
         edits=[
@@ -115,7 +129,8 @@ EXAMPLES = (
         {
             "shop/__init__.py": "",
             "shop/celery.py": _APP,
-            "shop/tasks.py": "from django.db import transaction\n\nfrom shop.celery import app\n\n\n"
+            "shop/tasks.py": "from django.db import transaction\n\n"
+            "from shop.celery import app\n\n\n"
             "class Late(app.Task):\n    abstract = True\n\n"
             "    def apply_async(self, *args, **kwargs):\n        transaction.on_commit(\n"
             "            lambda: super(Late, self).apply_async(*args, **kwargs)\n        )\n",
@@ -128,6 +143,9 @@ EXAMPLES = (
     ),
     Example(
         "a class called Task that is not Celery's",
-        {"shop/__init__.py": "", "shop/a.py": "import celery\nfrom x import Task\n\n\nclass A(Task):\n    pass\n"},
+        {
+            "shop/__init__.py": "",
+            "shop/a.py": "import celery\nfrom x import Task\n\n\nclass A(Task):\n    pass\n",
+        },
     ),
 )

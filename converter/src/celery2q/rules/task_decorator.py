@@ -102,40 +102,51 @@ def _check_task(context: Context, task: TaskDef, used: set[str]) -> Finding:
     message = f"{task.path} is a Celery task."
     if task.nested:
         return context.at(
-            RULE, Level.ERROR, module, decorator,
+            RULE,
+            Level.ERROR,
+            module,
+            decorator,
             f"{task.path} is a Celery task inside a function, where no worker can import it.",
             "Move it to the module's top.",
         )
     if task.spread:
         return context.at(
-            RULE, Level.ERROR, module, decorator,
+            RULE,
+            Level.ERROR,
+            module,
+            decorator,
             f"{message} Its options stand behind a ** and cannot be read.",
             "Write the options out, or take the decorator away by hand.",
         )
     if needs_task(context, task, used):
         return context.at(
-            RULE, Level.ERROR, module, decorator, message,
+            RULE,
+            Level.ERROR,
+            module,
+            decorator,
+            message,
             f"Put @q_task of {context.helper} in place of the decorator.",
             edits=[_replaced(context, task)],
         )
     edits = [_removed(module, decorator, _names(decorator))]
     arguments = [*node.args.posonlyargs, *node.args.args]
     if task.bind and arguments:
-        edits.append(
-            module.edit("Param", arguments[0], lambda updated: cst.RemoveFromParent())
-        )
+        edits.append(module.edit("Param", arguments[0], lambda updated: cst.RemoveFromParent()))
         first = edits[-1]
         edits[-1] = Edit("Param", first.line, first.column, first.replace)
     return context.at(
-        RULE, Level.ERROR, module, decorator, message,
-        "Take the decorator away; Django-Q2 finds the function by its path.", edits=edits,
+        RULE,
+        Level.ERROR,
+        module,
+        decorator,
+        message,
+        "Take the decorator away; Django-Q2 finds the function by its path.",
+        edits=edits,
     )
 
 
 def _names(decorator: ast.expr) -> tuple[str, ...]:
-    return tuple(
-        inner.id for inner in ast.walk(decorator) if isinstance(inner, ast.Name)
-    )
+    return tuple(inner.id for inner in ast.walk(decorator) if isinstance(inner, ast.Name))
 
 
 def _removed(module: ModuleIndex, decorator: ast.expr, drops: tuple[str, ...]) -> Edit:
@@ -161,8 +172,12 @@ def _replaced(context: Context, task: TaskDef) -> Edit:
     column = module.column(decorator)
     at = module.source.lines[decorator.lineno - 1].rfind("@", 0, column)
     return Edit(
-        "Decorator", decorator.lineno, at, lambda updated: _q_task(updated, extra),
-        imports=((context.helper, "q_task"),), drops=_names(decorator),
+        "Decorator",
+        decorator.lineno,
+        at,
+        lambda updated: _q_task(updated, extra),
+        imports=((context.helper, "q_task"),),
+        drops=_names(decorator),
     )
 
 
@@ -203,7 +218,10 @@ def _stray(context: Context, module: ModuleIndex) -> Iterator[Finding]:
             continue
         name = constant(call.args[0]) if call.args else None
         yield context.at(
-            RULE, Level.ERROR, module, call,
+            RULE,
+            Level.ERROR,
+            module,
+            call,
             f"{module.text(call.func)}(…) makes a Celery task {name or ''}".rstrip()
             + " that is no decorated function at a module's top.",
             "Define a function at a module's top and send it by its dotted path.",

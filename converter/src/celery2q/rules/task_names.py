@@ -39,9 +39,14 @@ def check(context: Context) -> Iterator[Finding]:
         return
     text = json.dumps(dict(sorted({**known, **names}.items())), indent=2) + "\n"
     yield Finding(
-        RULE, Level.WARNING, at, 1, 1,
+        RULE,
+        Level.WARNING,
+        at,
+        1,
+        1,
         f"{len(names)} tasks have Celery names that queued messages carry.",
-        f"Write them with their dotted paths to {path}.", (TextEdit(path, lambda _: text),),
+        f"Write them with their dotted paths to {path}.",
+        (TextEdit(path, lambda _: text),),
     )
 
 

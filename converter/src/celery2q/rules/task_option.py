@@ -40,8 +40,12 @@ def check(context: Context) -> Iterator[Finding]:
                 continue
             level = Level.NOTE if name in SAME else Level.WARNING
             yield context.at(
-                RULE, level, task.module, task.decorator,
-                f"{task.path} has {name}=: {LOST[name]}.", "See that the task stands it.",
+                RULE,
+                level,
+                task.module,
+                task.decorator,
+                f"{task.path} has {name}=: {LOST[name]}.",
+                "See that the task stands it.",
             )
 
 
@@ -50,7 +54,8 @@ EXAMPLES = (
         "limits",
         {
             "shop/tasks.py": "from celery import shared_task\n\n\n"
-            "@shared_task(rate_limit='1/m', soft_time_limit=3, acks_late=True)\ndef a():\n    pass\n"
+            "@shared_task(rate_limit='1/m', soft_time_limit=3, acks_late=True)\n"
+            "def a():\n    pass\n"
         },
         ("shop/tasks.py:4", "shop/tasks.py:4", "shop/tasks.py:4"),
     ),

@@ -56,12 +56,20 @@ def _check(
             raise CannotSend("the name partial means something else here")
     except CannotSend as reason:
         return context.at(
-            RULE, Level.ERROR, module, node, f"{message}, and {reason}.",
+            RULE,
+            Level.ERROR,
+            module,
+            node,
+            f"{message}, and {reason}.",
             "Hand on a function that sends it with async_task.",
         )
     function = "enqueue" if apply else send.function
     return context.at(
-        RULE, Level.ERROR, module, node, f"{message}; a plain function has no such method.",
+        RULE,
+        Level.ERROR,
+        module,
+        node,
+        f"{message}; a plain function has no such method.",
         f"Hand on partial({function}, {send.target}).",
         edits=[_edit(context, module, node, parent, send, function)],
     )
@@ -81,13 +89,19 @@ def _edit(
     unused = drops(node.value)
     if isinstance(parent, ast.Call) and parent.args[:1] == [node] and _is_partial(module, parent):
         return module.edit(
-            "Call", parent,
-            lambda call: _flattened(call, send, function), imports=imports, drops=unused,
+            "Call",
+            parent,
+            lambda call: _flattened(call, send, function),
+            imports=imports,
+            drops=unused,
         )
     text = f"partial({function}, {send.target}{options})"
     return module.edit(
-        "Attribute", node, lambda _: cst.parse_expression(text),
-        imports=[*imports, ("functools", "partial")], drops=unused,
+        "Attribute",
+        node,
+        lambda _: cst.parse_expression(text),
+        imports=[*imports, ("functools", "partial")],
+        drops=unused,
     )
 
 

@@ -34,14 +34,14 @@ def check(context: Context) -> Iterator[Finding]:
         elif wrapper.kind == "options" and _only_decorates(context, wrapper, len(uses)):
             edits = [
                 wrapper.module.edit(
-                    "FunctionDef", wrapper.node, lambda _: cst.RemoveFromParent(),
+                    "FunctionDef",
+                    wrapper.node,
+                    lambda _: cst.RemoveFromParent(),
                     drops=[n.id for n in ast.walk(wrapper.node) if isinstance(n, ast.Name)],
                 )
             ]
             fix = "It is not needed any more: its tasks become plain functions."
-        yield context.at(
-            RULE, Level.ERROR, wrapper.module, wrapper.node, message, fix, edits
-        )
+        yield context.at(RULE, Level.ERROR, wrapper.module, wrapper.node, message, fix, edits)
 
 
 def _bound(context: Context, wrapper: Wrapper) -> bool:
@@ -73,8 +73,11 @@ def _inner_edits(context: Context, wrapper: Wrapper) -> list[Edit]:
                 names = [n.id for n in ast.walk(decorator) if isinstance(n, ast.Name)]
                 edits.append(
                     Edit(
-                        "Decorator", decorator.lineno, at,
-                        lambda _: cst.RemoveFromParent(), drops=tuple(names),
+                        "Decorator",
+                        decorator.lineno,
+                        at,
+                        lambda _: cst.RemoveFromParent(),
+                        drops=tuple(names),
                     )
                 )
     return edits
@@ -86,9 +89,9 @@ def _only_decorates(context: Context, wrapper: Wrapper, uses: int) -> bool:
     seen = 0
     for module in context.modules:
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.Name) and node.id == name:
-                seen += context.project.resolve(module, node) == wrapper.path
-            elif isinstance(node, ast.Attribute) and node.attr == name:
+            if (isinstance(node, ast.Name) and node.id == name) or (
+                isinstance(node, ast.Attribute) and node.attr == name
+            ):
                 seen += context.project.resolve(module, node) == wrapper.path
     return seen == uses
 

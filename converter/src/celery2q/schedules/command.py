@@ -44,7 +44,10 @@ def describe(context: Context, entry: Entry, start: datetime) -> dict[str, Any]:
     """One entry as a Django-Q2 schedule, with both engines' next firing times."""
     celery_zone, q_zone = zones(context)
     row: dict[str, Any] = {
-        "name": entry.name, "task": entry.task, "func": entry.func, "enabled": entry.enabled,
+        "name": entry.name,
+        "task": entry.task,
+        "func": entry.func,
+        "enabled": entry.enabled,
         "where": f"{entry.path}:{entry.line}",
     }
     if entry.problem:
@@ -54,9 +57,12 @@ def describe(context: Context, entry: Entry, start: datetime) -> dict[str, Any]:
     timing = entry.timing
     row |= {
         "schedule_type": "C" if timing.kind == "cron" else "I",
-        "cron": timing.cron or None, "minutes": timing.minutes or None,
-        "args": entry.args, "kwargs": entry.kwargs,
-        "cluster": context.cluster(entry.queue) or None, "repeats": -1 if entry.enabled else 0,
+        "cron": timing.cron or None,
+        "minutes": timing.minutes or None,
+        "args": entry.args,
+        "kwargs": entry.kwargs,
+        "cluster": context.cluster(entry.queue) or None,
+        "repeats": -1 if entry.enabled else 0,
     }
     if timing.dynamic:
         row["same"] = None
@@ -70,7 +76,8 @@ def describe(context: Context, entry: Entry, start: datetime) -> dict[str, Any]:
     if not row["same"]:
         zone = entry.time_zone or celery_zone
         row["why"] = (
-            f"beat counts in {zone}, the cluster in {q_zone}" if zone != q_zone
+            f"beat counts in {zone}, the cluster in {q_zone}"
+            if zone != q_zone
             else "the clock is put forward or back in between"
         )
     return row
@@ -94,7 +101,9 @@ def run(path: Path, kind: str, read: Callable[[Path], Tree]) -> int:
     else:
         celery_zone, q_zone = zones(context)
         document = {
-            "now": start.isoformat(), "celery_timezone": celery_zone, "q_time_zone": q_zone,
+            "now": start.isoformat(),
+            "celery_timezone": celery_zone,
+            "q_time_zone": q_zone,
             "schedules": rows,
         }
         sys.stdout.write(json.dumps(document, indent=2) + "\n")

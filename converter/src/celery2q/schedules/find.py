@@ -67,9 +67,7 @@ def _assigned(context: Context, module: ModuleIndex) -> list[Place]:
             if _target(context, module, target):
                 value = node.value
             elif isinstance(target, ast.Subscript) and _target(context, module, target.value):
-                value = ast.copy_location(
-                    ast.Dict([target.slice], [node.value]), node.value
-                )
+                value = ast.copy_location(ast.Dict([target.slice], [node.value]), node.value)
         elif isinstance(node, ast.AnnAssign | ast.AugAssign):
             if _target(context, module, node.target):
                 value = node.value
@@ -84,8 +82,14 @@ def _assigned(context: Context, module: ModuleIndex) -> list[Place]:
         else:
             entries = (
                 Entry(
-                    "(schedule)", "", "", None, "it is built by code, not written as a dict.",
-                    path=module.path, line=node.lineno, column=module.column(node) + 1,
+                    "(schedule)",
+                    "",
+                    "",
+                    None,
+                    "it is built by code, not written as a dict.",
+                    path=module.path,
+                    line=node.lineno,
+                    column=module.column(node) + 1,
                 ),
             )
             plain = False
@@ -169,11 +173,18 @@ def _decorated(context: Context, module: ModuleIndex) -> list[Place]:
             continue
         if "run_every" not in task.options:
             continue
-        parts = {name: value for name, value in task.options.items() if name in ("queue", "options")}
+        parts = {
+            name: value for name, value in task.options.items() if name in ("queue", "options")
+        }
         name = constant(task.options.get("name"))
         entry = entry_of(
-            context, module, name if isinstance(name, str) else task.celery_name, decorator,
-            task.options["run_every"], task.celery_name, parts,
+            context,
+            module,
+            name if isinstance(name, str) else task.celery_name,
+            decorator,
+            task.options["run_every"],
+            task.celery_name,
+            parts,
         )
         assert isinstance(task.node, ast.stmt)
         found.append(Place(module, task.node, (entry,), False))

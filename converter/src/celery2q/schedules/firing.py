@@ -14,7 +14,9 @@ from celery2q.schedules.model import Timing
 HOW_MANY = 10
 
 
-def celery_times(timing: Timing, start: datetime, zone: str, count: int = HOW_MANY) -> list[datetime]:
+def celery_times(
+    timing: Timing, start: datetime, zone: str, count: int = HOW_MANY
+) -> list[datetime]:
     """The next firing times under beat, in UTC.
 
     Args:

@@ -48,8 +48,10 @@ def value_of(context: Context, module: ModuleIndex, node: ast.AST, depth: int = 
             if kind is ast.Div and not right:
                 raise Unknown
             table = {
-                ast.Mult: lambda: left * right, ast.Add: lambda: left + right,
-                ast.Sub: lambda: left - right, ast.Div: lambda: left / right,
+                ast.Mult: lambda: left * right,
+                ast.Add: lambda: left + right,
+                ast.Sub: lambda: left - right,
+                ast.Div: lambda: left / right,
             }
             return table[kind]()
         raise Unknown
@@ -61,9 +63,7 @@ def value_of(context: Context, module: ModuleIndex, node: ast.AST, depth: int = 
     raise Unknown
 
 
-def _environment(
-    context: Context, module: ModuleIndex, node: ast.AST
-) -> tuple[str, Any] | None:
+def _environment(context: Context, module: ModuleIndex, node: ast.AST) -> tuple[str, Any] | None:
     """Source and default of an environment look-up (inside int() or str() too)."""
     inner = node
     cast = None
@@ -175,8 +175,13 @@ def entry_of(
     if not func and celery_name and _is_function(context, celery_name):
         func = celery_name
     entry = Entry(
-        name, celery_name, func, None, path=module.path,
-        line=node.lineno, column=module.column(node) + 1,  # type: ignore[attr-defined]
+        name,
+        celery_name,
+        func,
+        None,
+        path=module.path,
+        line=node.lineno,
+        column=module.column(node) + 1,  # type: ignore[attr-defined]
     )
     problems = []
     timing = None
@@ -208,8 +213,13 @@ def entry_of(
     queue = constant(options.get("queue"))
     lost = tuple(sorted(name for name in LOST if name in options))
     return replace(
-        entry, timing=timing, problem=" ".join(problems), args=texts["args"],
-        kwargs=texts["kwargs"], queue=queue if isinstance(queue, str) else None, lost=lost,
+        entry,
+        timing=timing,
+        problem=" ".join(problems),
+        args=texts["args"],
+        kwargs=texts["kwargs"],
+        queue=queue if isinstance(queue, str) else None,
+        lost=lost,
     )
 
 
@@ -242,16 +252,28 @@ def entries_of_dict(context: Context, module: ModuleIndex, node: ast.Dict) -> It
     for key, value in zip(node.keys, node.values, strict=True):
         if key is None:
             yield Entry(
-                module.text(value), "", "", None, "it is built elsewhere and spread in here.",
-                path=module.path, line=value.lineno, column=module.column(value) + 1,
+                module.text(value),
+                "",
+                "",
+                None,
+                "it is built elsewhere and spread in here.",
+                path=module.path,
+                line=value.lineno,
+                column=module.column(value) + 1,
             )
             continue
         name = constant(key)
         label = name if isinstance(name, str) else module.text(key)
         if not isinstance(value, ast.Dict):
             yield Entry(
-                label, "", "", None, "its entry is no literal dict.",
-                path=module.path, line=value.lineno, column=module.column(value) + 1,
+                label,
+                "",
+                "",
+                None,
+                "its entry is no literal dict.",
+                path=module.path,
+                line=value.lineno,
+                column=module.column(value) + 1,
             )
             continue
         parts = {
@@ -292,6 +314,4 @@ def entry_of_call(context: Context, module: ModuleIndex, call: ast.Call) -> Entr
     name = constant(given.pop("name", None))
     celery_name = task.celery_name if task else plain
     label = name if isinstance(name, str) else celery_name or module.text(call)[:60]
-    return entry_of(
-        context, module, label, call, given.pop("schedule", None), celery_name, given
-    )
+    return entry_of(context, module, label, call, given.pop("schedule", None), celery_name, given)

@@ -39,7 +39,9 @@ def entries(text: str, path: str, names: Mapping[str, str]) -> list[Entry]:
         model = str(row.get("model", "")).lower()
         if model.startswith(PREFIX):
             tables.setdefault(model[len(PREFIX) :], {})[row.get("pk")] = row.get("fields", {})
-    return [_entry(fields, tables, path, names) for fields in tables.get("periodictask", {}).values()]
+    return [
+        _entry(fields, tables, path, names) for fields in tables.get("periodictask", {}).values()
+    ]
 
 
 def _entry(
@@ -64,9 +66,18 @@ def _entry(
     if fields.get("one_off"):
         problems.append("it runs once only; send it with enqueue(eta=…) instead.")
     return Entry(
-        str(fields.get("name", task)), task, names.get(task, ""), timing, " ".join(problems),
-        args, kwargs, fields.get("queue") or None, tuple(lost), bool(fields.get("enabled", True)),
-        zone, path,
+        str(fields.get("name", task)),
+        task,
+        names.get(task, ""),
+        timing,
+        " ".join(problems),
+        args,
+        kwargs,
+        fields.get("queue") or None,
+        tuple(lost),
+        bool(fields.get("enabled", True)),
+        zone,
+        path,
     )
 
 
