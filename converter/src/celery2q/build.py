@@ -236,10 +236,14 @@ def _raw(call: cst.Call) -> dict[str, cst.BaseExpression]:
     return found
 
 
-def needed_imports(send: Send, helper: str) -> tuple[tuple[str, str], ...]:
-    """The imports that a sending needs."""
-    name = f"{send.function} as {send.alias}" if send.alias else send.function
-    needs = [("django_q.tasks" if send.function == "async_task" else helper, name)]
+def needed_imports(send: Send, home: str) -> tuple[tuple[str, str], ...]:
+    """The imports that a sending needs.
+
+    Args:
+        send: the sending.
+        home: the module that its function is imported from.
+    """
+    needs = [(home, f"{send.function} as {send.alias}" if send.alias else send.function)]
     if send.on_commit:
         needs += [("django.db", "transaction"), ("functools", "partial")]
     return tuple(needs)

@@ -69,6 +69,22 @@ class Context:
 
         return helper_module(self)
 
+    @cached_property
+    def early(self) -> set[str]:
+        """Modules that are loaded before Django's apps are ready."""
+        from celery2q.early import early_modules
+
+        return early_modules(self.project, self.settings.module_names)
+
+    def home(self, function: str, module: ModuleIndex) -> str:
+        """The module that a sending function is imported from in a module.
+
+        `async_task` is Django-Q2's own, except where that cannot be imported yet.
+        """
+        if function == "async_task" and module.name not in self.early:
+            return "django_q.tasks"
+        return self.helper
+
     def cluster(self, queue: str | None) -> str:
         """The Django-Q cluster for a Celery queue; "" for the default one."""
         return "" if queue == self.settings.default_queue else self.config.cluster(queue)

@@ -167,16 +167,16 @@ def plan(
 
 def _free(context: Context, module: ModuleIndex, at: ast.AST, send: Send) -> Send:
     """Give the function another name where its own is taken; refuse where another one is."""
-    places = {"async_task": "django_q.tasks", "enqueue": context.helper}
-    if _taken(module, at, send.function, f"{places[send.function]}.{send.function}"):
+    dotted = f"{context.home(send.function, module)}.{send.function}"
+    if _taken(module, at, send.function, dotted):
         alias = f"q_{send.function}"
-        if _taken(module, at, alias, f"{places[send.function]}.{send.function}"):
+        if _taken(module, at, alias, dotted):
             raise CannotSend(f"the name {send.function} means something else here")
         send = replace(send, alias=alias)
     if send.on_commit:
         names = {"transaction": "django.db.transaction", "partial": "functools.partial"}
-        for name, dotted in names.items():
-            if _taken(module, at, name, dotted):
+        for name, target in names.items():
+            if _taken(module, at, name, target):
                 raise CannotSend(f"the name {name} means something else here")
     return send
 

@@ -30,7 +30,7 @@ def check(context: Context) -> Iterator[Finding]:
     for module in context.modules:
         for call in module.calls:
             name = context.project.resolve(module, call.func)
-            if name in SENDERS and call.args:
+            if name in (*SENDERS, f"{context.helper}.async_task") and call.args:
                 yield from _check(context, module, call, clusters, name.endswith("async_task"))
 
 

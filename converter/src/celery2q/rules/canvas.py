@@ -204,7 +204,6 @@ def _check_group(
     if not members or len(members) < len(source) or (loop and len(loop.generators) > 1):
         return None
     sends = [_call_text(context, module, member) for member in members]
-    places = {"async_task": "django_q.tasks", "enqueue": context.helper}
     if loop is not None:
         part = loop.generators[0]
         tests = "".join(f"if {module.text(test)}: " for test in part.ifs)
@@ -224,7 +223,7 @@ def _check_group(
         "SimpleStatementLine",
         statement,
         replace,
-        imports=[(places[name], name) for name in {name for _, name in sends}],
+        imports=[(context.home(name, module), name) for name in {name for _, name in sends}],
         drops=_loads(call),
     )
     return context.at(

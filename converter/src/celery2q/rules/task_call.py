@@ -76,7 +76,7 @@ def _check_call(
                 "Call",
                 call,
                 lambda node: sending(node, send, apply, LINE - module.column(call)),
-                imports=needed_imports(send, context.helper),
+                imports=needed_imports(send, context.home(send.function, module)),
                 drops=drops(func.value) if task is not None else (),
             ),
             *_id_edits(module, use),
@@ -207,6 +207,20 @@ EXAMPLES = (
             "from django.db import transaction\nfrom django_q.tasks import async_task\n\n\n"
             "def view(order):\n"
             '    transaction.on_commit(partial(async_task, "shop.tasks.send", order.pk))\n'
+        },
+    ),
+    Example(
+        "in a module that apps.py loads before the apps are ready",
+        {
+            "shop/__init__.py": "",
+            "shop/tasks.py": _TASKS,
+            "shop/apps.py": "from django.apps import AppConfig\n\nfrom . import handlers\n",
+            "shop/handlers.py": "from .tasks import send\n\n\ndef saved():\n    send.delay(1)\n",
+        },
+        ("shop/handlers.py:5",),
+        {
+            "shop/handlers.py": "from shop.q_tasks import async_task\n\n\ndef saved():\n"
+            '    async_task("shop.tasks.send", 1)\n'
         },
     ),
     Example(

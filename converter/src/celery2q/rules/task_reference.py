@@ -83,8 +83,7 @@ def _edit(
     send: Send,
     function: str,
 ) -> Edit:
-    place = "django_q.tasks" if function == "async_task" else context.helper
-    imports = [(place, function)]
+    imports = [(context.home(function, module), function)]
     options = "".join(f", {name}={value}" for name, value in send.options)
     unused = drops(node.value)
     if isinstance(parent, ast.Call) and parent.args[:1] == [node] and _is_partial(module, parent):
