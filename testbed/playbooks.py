@@ -1,0 +1,79 @@
+"""Playbooks that a test runs itself, to their end or until it ends them by force."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from testbed.machine import ROOT
+
+PHASE_SECONDS = 420
+RUN_SECONDS = 900
+
+
+def start(inventory: Path, playbook: str, **variables: Any) -> subprocess.Popen[str]:
+    """Start a playbook; its output is piped.
+
+    Args:
+        inventory: The inventory's folder.
+        playbook: Its name, without `.yml`.
+        **variables: Given with --extra-vars.
+    """
+    return subprocess.Popen(
+        [
+            str(Path(sys.executable).parent / "ansible-playbook"),
+            "--inventory",
+            str(inventory),
+            str(ROOT / "playbooks" / f"{playbook}.yml"),
+            "--extra-vars",
+            json.dumps(variables),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(inventory: Path, playbook: str, **variables: Any) -> tuple[int, str]:
+    """Run a playbook to its end; its exit status and what it printed."""
+    process = start(inventory, playbook, **variables)
+    text, _ = process.communicate(timeout=RUN_SECONDS)
+    return process.returncode, text
+
+
+def kill_when(
+    reached: Callable[[], bool], inventory: Path, playbook: str, **variables: Any
+) -> None:
+    """Run a playbook and end its whole tree with SIGKILL once `reached` says so.
+
+    Raises:
+        AssertionError: It ended by itself before, or `reached` never said so.
+    """
+    process = start(inventory, playbook, **variables)
+    deadline = time.monotonic() + PHASE_SECONDS
+    while not reached():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "the moment to end it did not come"
+        time.sleep(0.3)
+    for pid in [process.pid, *descendants(process.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
+def descendants(pid: int) -> list[int]:
+    """A process's children and theirs: ansible-playbook's workers have sessions of their own."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, path.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
