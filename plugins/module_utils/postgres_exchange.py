@@ -50,6 +50,8 @@ SELECT json_build_object('role', r.rolname, 'name', split_part(s.text, '=', 1),
  WHERE d.datname = {live};
 """
 
+_NUMBERS = "SELECT json_build_object('name', datname, 'oid', oid::bigint) FROM pg_database;"
+
 #: How often sessions are ended while the exchange waits for the last of them, in seconds.
 _POLL = 0.05
 
@@ -141,36 +143,92 @@ def exchange(client: Client, live: str, name: str, kept: str, words: str) -> lis
         The sessions that were ended: pid, user, application, address.
 
     Raises:
-        PostgresError: Nothing was renamed.
+        PostgresError: Nothing was renamed; or, with the code ``unknown_outcome``, the server went
+            away and nobody knows.
     """
     quoted = {key: sql.identifier(key) for key in (live, name, kept)}
     with maintenance(client) as session, maintenance(client) as ender:
-        there = exists(session, live)
         # By number: a session that connects right after the renaming is nobody's to end.
-        numbers = session.query(
-            "SELECT to_json(oid::bigint) FROM pg_database "
-            f"WHERE datname IN ({sql.literal(live)}, {sql.literal(name)});"
-        )
+        numbers = {entry["name"]: entry["oid"] for entry in session.query(_NUMBERS)}
         described = session.query(
             "SELECT to_json(shobj_description(oid, 'pg_database')) FROM pg_database "
             f"WHERE datname = {sql.literal(live)};"
         )
-        comment = sql.literal(described[0]) if described else "NULL"
+        comment = sql.literal(described[0]) if described and described[0] else "NULL"
         statements = ["BEGIN;"]
-        if there:
+        if live in numbers:
             statements.append(f"ALTER DATABASE {quoted[live]} RENAME TO {quoted[kept]};")
             statements.append(f"COMMENT ON DATABASE {quoted[kept]} IS {sql.literal(words)};")
         statements.append(f"ALTER DATABASE {quoted[name]} RENAME TO {quoted[live]};")
         statements.append(f"COMMENT ON DATABASE {quoted[live]} IS {comment};")
         statements.append("COMMIT;")
         renaming = _Renaming(session, "\n".join(statements))
-        ended = ender.query(sql.terminate_sessions(numbers))
+        ending = _Ending(ender, [numbers[key] for key in (live, name) if key in numbers])
+        ending.end()
         renaming.start()
         while renaming.is_alive():
-            ended += ender.query(sql.terminate_sessions(numbers))
+            ending.end()
             renaming.join(_POLL)
-        renaming.check()
-    return ended
+    if renaming.error is not None and not _took_place(client, live, numbers[name]):
+        raise ending.explain(renaming.error)
+    return ending.ended
+
+
+def _took_place(client: Client, live: str, number: int) -> bool:
+    """Whether the database of this number bears the name; asked when the answer was lost.
+
+    Raises:
+        PostgresError: The server does not answer, so nobody knows.
+    """
+    try:
+        with maintenance(client) as session:
+            numbers = {entry["name"]: entry["oid"] for entry in session.query(_NUMBERS)}
+    except PostgresError as error:
+        raise PostgresError(
+            "unknown_outcome",
+            "The server went away in the middle of the swap: either both databases have their new "
+            "names or both have their old ones.",
+            found=str(error),
+            fix="Look with psql's \\l when the server is back, then start the services.",
+        ) from error
+    return numbers.get(live) == number
+
+
+class _Ending:
+    """Ends the sessions that keep databases from being renamed, as far as the role may."""
+
+    def __init__(self, session: Session, numbers: list[int]) -> None:
+        self._session: Session | None = session
+        self._numbers = numbers
+        self._others: set[str] = set()
+        self.ended: list[dict[str, Any]] = []
+
+    def end(self) -> None:
+        """End what is there now. A failure stops the ending, not the renaming, which decides."""
+        if self._session is None:
+            return
+        try:
+            sessions = self._session.query(sql.terminate_sessions(self._numbers))
+        except PostgresError:
+            self._session = None
+            return
+        self.ended += [entry for entry in sessions if entry["ended"]]
+        self._others = {
+            f"{entry['user']} ({entry['application'] or 'unnamed'})"
+            for entry in sessions
+            if not entry["ended"]
+        }
+
+    def explain(self, error: PostgresError) -> PostgresError:
+        """Why the renaming failed: sessions that the role may not end, or its own error."""
+        if not self._others:
+            return error
+        return PostgresError(
+            "in_use",
+            "Sessions that the role may not end hold the database.",
+            found=", ".join(sorted(self._others)),
+            fix="End them, or set postgres_backup_user to a role with pg_signal_backend.",
+        )
 
 
 class _Renaming(threading.Thread):
@@ -180,16 +238,11 @@ class _Renaming(threading.Thread):
         super().__init__(daemon=True)
         self._session = session
         self._statements = statements
-        self._error: PostgresError | None = None
+        self.error: PostgresError | None = None
 
     def run(self) -> None:
-        """Rename; an error is kept for :meth:`check`."""
+        """Rename, or keep the error."""
         try:
             self._session.execute(self._statements)
         except PostgresError as error:
-            self._error = error
-
-    def check(self) -> None:
-        """Raise what went wrong."""
-        if self._error is not None:
-            raise self._error
+            self.error = error

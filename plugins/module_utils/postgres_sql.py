@@ -138,12 +138,22 @@ def create_database(name: str, shape: dict[str, str | None]) -> str:
 
 
 def terminate_sessions(databases: list[int]) -> str:
-    """End every session but one's own in databases given by oid; a line of JSON for each."""
+    """End the sessions of others in databases given by oid, as far as the role may.
+
+    Answers with a line of JSON for each: pid, user, application, address, ended. Workers of
+    autovacuum are left out: DROP and RENAME send them away by themselves, and only a superuser may.
+    """
     oids = ", ".join(str(int(oid)) for oid in databases) or "0"
     return f"""
-SELECT json_build_object('pid', a.pid, 'user', a.usename, 'application', a.application_name,
-                         'address', coalesce(host(a.client_addr), 'local'),
-                         'ended', pg_terminate_backend(a.pid))
+SELECT json_build_object(
+         'pid', a.pid, 'user', a.usename, 'application', a.application_name,
+         'address', coalesce(host(a.client_addr), 'local'),
+         'ended', CASE WHEN me.rolsuper OR pg_has_role(me.oid, a.usesysid, 'MEMBER')
+                         OR (pg_has_role(me.oid, 'pg_signal_backend', 'MEMBER')
+                             AND NOT other.rolsuper)
+                       THEN pg_terminate_backend(a.pid) ELSE false END)
   FROM pg_stat_activity a
- WHERE a.datid IN ({oids}) AND a.pid <> pg_backend_pid();
+  JOIN pg_roles other ON other.oid = a.usesysid, pg_roles me
+ WHERE a.datid IN ({oids}) AND a.pid <> pg_backend_pid() AND me.rolname = current_user
+   AND coalesce(a.backend_type, 'client backend') <> 'autovacuum worker';
 """

@@ -69,6 +69,7 @@ problem:
   returned: failure
 """
 
+import signal
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -121,6 +122,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         kept = postgres_sql.derived_name(client.database, f"replaced_{moment.lower()}")
         result: dict[str, Any] = {}
         if not module.check_mode:
+            # It takes seconds, and half-way is no place to be ended: the answer must be known.
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             words = f"{postgres_exchange.REPLACED} at {moment} {module.params['reason']}".rstrip()
             result["ended"] = postgres_exchange.exchange(client, client.database, name, kept, words)
         with postgres_database.maintenance(client) as session:

@@ -104,7 +104,8 @@ def test_a_worker_that_is_busy_stops_the_restore_not_the_other_way_round(
     assert "The database air_risk is as it was, and the writers run" in message(done)
     assert len([row for row in app.wait_for(uid) if row["finished_at"]]) == 1
     # The worker ends its task, and Docker starts it again.
-    while state(app, server) != before and time.monotonic() < deadline + 60:
+    deadline = time.monotonic() + 60
+    while state(app, server) != before and time.monotonic() < deadline:
         time.sleep(0.5)
     assert state(app, server) == before
 
