@@ -264,6 +264,12 @@ def values_of(
         if isinstance(loop, ast.For | ast.comprehension):
             return values_of(context, module, loop.iter, depth + 1)
         return None
+    if (
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in ("self", "cls")
+    ):
+        return _of_class_attribute(context, module, node)
     if isinstance(node, ast.Subscript):
         return values_of(context, module, node.value, depth + 1)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -289,6 +295,42 @@ def values_of(
             return None
         found_tasks.extend(inner_tasks)
     return found_tasks or None
+
+
+def _of_class_attribute(
+    context: Context, module: ModuleIndex, node: ast.Attribute
+) -> list[TaskDef] | None:
+    """The tasks that `self.task` can stand for: what the class and its subclasses assign."""
+    owner = next(
+        (scope for scope in module.scopes_of(node) if isinstance(scope, ast.ClassDef)), None
+    )
+    if owner is None:
+        return None
+    family = {f"{module.name}.{module.qualname(owner)}"}
+    pairs = [(other, cls) for other in context.modules for cls in other.classes]
+    grown = True
+    while grown:
+        grown = False
+        for other, cls in pairs:
+            path = f"{other.name}.{other.qualname(cls)}"
+            if path not in family and any(
+                context.project.resolve(other, base) in family for base in cls.bases
+            ):
+                family.add(path)
+                grown = True
+    found: list[TaskDef] = []
+    for other, cls in pairs:
+        if f"{other.name}.{other.qualname(cls)}" not in family:
+            continue
+        for item in cls.body:
+            if not (isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name)):
+                continue
+            if item.targets[0].id == node.attr and not _is_none(item.value):
+                task = context.registry.task_at(other, item.value)
+                if task is None:
+                    return None
+                found.append(task)
+    return found or None
 
 
 def _names_task(context: Context, module: ModuleIndex, node: ast.expr) -> bool:

@@ -40,6 +40,7 @@ APP_PARTS = {
     "amqp": "The queue is the table of django_q.models.OrmQ.",
     "on_after_configure": "Do it in an AppConfig's ready(), or in setup_schedules.",
     "on_after_finalize": "Do it in an AppConfig's ready(), or in setup_schedules.",
+    "Task": "Derive task classes from the helper's QTask.",
     "start": "Start manage.py qcluster.",
     "worker_main": "Start manage.py qcluster.",
 }
@@ -158,6 +159,8 @@ def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> It
                 ],
             )
             return
+    if node.attr == "Task" and not isinstance(module.parents[node], ast.Call):
+        return  # a base class, which task-class looks after
     if node.attr in APP_PARTS and context.registry.is_app(module, node.value):
         yield context.at(
             RULE,

@@ -100,7 +100,7 @@ def _of_canvas(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
 
 def _unresolved(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
     dotted = context.project.resolve(module, node)
-    return dotted is None or dotted.split(".")[0] in context.project.packages
+    return dotted is None or dotted.split(".")[0] in {*context.project.packages, "celery"}
 
 
 def _in_task_class(context: Context, module: ModuleIndex, node: ast.AST) -> bool:

@@ -30,13 +30,12 @@ def celery_times(
     app = Celery("celery2q", set_as_current=False)
     app.conf.timezone = zone
     app.conf.enable_utc = True
-    moment = start
+    moment = start.astimezone(UTC)
     times: list[datetime] = []
     schedule = CeleryCrontab(nowfun=lambda: moment, app=app, **timing.celery)
     while len(times) < count:
         last = moment.astimezone(ZoneInfo(zone))
-        due = last + schedule.remaining_estimate(last)
-        due = due.astimezone(UTC).replace(microsecond=0)
+        due = (moment + schedule.remaining_estimate(last)).replace(microsecond=0)
         if due <= moment:
             due = moment.replace(second=0) + timedelta(minutes=1)
         times.append(due)

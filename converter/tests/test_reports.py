@@ -1,0 +1,73 @@
+"""The forms of a report, and the exit status."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from celery2q.cli import main
+from celery2q.context import all_rules
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A project with one plain call."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("")
+    (tmp_path / "shop" / "a.py").write_text("def send():\n    pass\n\n\nsend.delay()\n")
+    return tmp_path
+
+
+def test_text(tree: Path, capsys):
+    assert main(["lint", str(tree)]) == 1
+    out = capsys.readouterr().out
+    assert "shop/a.py:5:1: error[plain-call] shop.a.send is a plain function" in out
+    assert "1 errors, 0 warnings, 0 notes, 0 files skipped" in out
+
+
+def test_json(tree: Path, capsys):
+    assert main(["lint", str(tree), "--format", "json", "--statistics"]) == 1
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    [finding] = report["findings"]
+    assert finding["rule"] == "plain-call" and finding["fix"] and not finding["convertible"]
+    assert report["python_files"] == 2 and "files_per_second" in captured.err
+
+
+def test_sarif(tree: Path, capsys):
+    assert main(["lint", str(tree), "--format", "sarif"]) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["version"] == "2.1.0"
+    [run] = report["runs"]
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} == {
+        rule.id for rule in all_rules()
+    }
+    [result] = run["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert result["level"] == "error" and place["region"]["startLine"] == 5
+    assert place["artifactLocation"]["uri"] == "shop/a.py"
+
+
+def test_a_clean_tree(tree: Path, capsys):
+    (tree / "shop" / "a.py").write_text("")
+    assert main(["lint", str(tree)]) == 0
+    assert main(["convert", str(tree)]) == 0
+
+
+def test_convert_shows_a_diff_and_writes_nothing(tree: Path, capsys):
+    text = "from celery import shared_task\n\n\n@shared_task\ndef send():\n    pass\n"
+    (tree / "shop" / "a.py").write_text(text)
+    assert main(["convert", str(tree)]) == 0
+    out = capsys.readouterr().out
+    assert "--- a/shop/a.py\n+++ b/shop/a.py\n" in out and "-@shared_task" in out
+    assert (tree / "shop" / "a.py").read_text() == text
+    assert main(["convert", str(tree), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settled_counts"]["task-decorator"] == 1
+
+
+def test_rules_are_listed_and_explained(capsys):
+    assert main(["rules"]) == 0
+    assert "task-call" in capsys.readouterr().out
+    assert main(["rules", "task-call"]) == 0
+    assert "delay_on_commit" in capsys.readouterr().out
+    assert main(["rules", "no-such"]) == 2
