@@ -44,6 +44,15 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
             f"{target} is a plain function and has no .{node.attr}.",
             f'Send it with async_task("{target}", …).',
         )
+    if module.name != context.helper and module.text(node.value).startswith("super("):
+        return context.at(
+            RULE,
+            Level.NOTE,
+            module,
+            node,
+            f"A class of tasks sends through {module.text(node)}.",
+            "Look whether the helper's QTask does what is meant.",
+        )
     if (
         node.attr in MAKES
         or _in_task_class(context, module, node)
@@ -158,6 +167,15 @@ EXAMPLES = (
         "a receiver that nothing explains",
         {"shop/a.py": "# celery\ndef run(task):\n    task.apply_async()\n    task.delay()\n"},
         ("shop/a.py:3", "shop/a.py:4"),
+    ),
+    Example(
+        "a class of tasks that sends in a way of its own, and a task of Celery's own",
+        {
+            "shop/a.py": "from celery.contrib.testing.tasks import ping\n\n\n"
+            "class A(QTask):\n    def apply_async(self, *args):\n"
+            "        return super().apply_async(*args)\n\n\nping.delay()\n"
+        },
+        ("shop/a.py:6", "shop/a.py:9"),
     ),
     Example(
         "methods of other libraries",

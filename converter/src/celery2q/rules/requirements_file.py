@@ -1,6 +1,6 @@
 """Requirements: Celery's packages go, django-q2 and croniter come.
 
-Read are requirements*.txt, pyproject.toml (PEP 621, Poetry, uv), setup.cfg and Pipfile. The
+Read are requirements*.txt, pyproject.toml (PEP 621, Poetry, uv), setup.cfg, setup.py, Pipfile. The
 version of django-q2 fits the project's Django: 1.11 needs 5.2, older ones get 1.8 to 1.10.
 Where `celery[redis]` brought redis and the project uses it otherwise, redis is named itself.
 """
@@ -22,7 +22,7 @@ _ITEM = re.compile(
     (?P<rest>\s*(?:[=<>!~^@;,'"\]].*|))$""",
     re.VERBOSE,
 )
-TOML = ("pyproject.toml", "setup.cfg", "Pipfile")
+TOML = ("pyproject.toml", "setup.cfg", "Pipfile", "setup.py")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def check(context: Context) -> Iterator[Finding]:
     needed = django_q(_django(context))
     named: set[str] = set()
     files = []
-    for source in context.texts():
+    for source in _sources(context):
         if is_file(source.path):
             lines = [(item.line, item.name, item.extras) for item in read(source.text)]
         elif source.name in TOML:
@@ -57,6 +57,13 @@ def check(context: Context) -> Iterator[Finding]:
             )
 
 
+def _sources(context: Context) -> Iterator[Source]:
+    yield from context.texts()
+    for path in context.project.sorted_paths:
+        if path.rpartition("/")[2] == "setup.py":
+            yield context.tree.files[path]
+
+
 def _uses_cron(context: Context) -> bool:
     return any(
         "Schedule.CRON" in source.text or "cron=" in source.text
@@ -67,7 +74,7 @@ def _uses_cron(context: Context) -> bool:
 
 def _django(context: Context) -> list[str]:
     found = []
-    for source in context.texts():
+    for source in _sources(context):
         if is_file(source.path):
             found += [item.version for item in read(source.text) if item.name == "django"]
         elif source.name in TOML:
@@ -198,6 +205,20 @@ EXAMPLES = (
             '  "django-q2>=1.11,<2",\n  "croniter>=3",\n  "pillow",\n]\n',
             "old/pyproject.toml": '[tool.poetry.dependencies]\ndjango = "^5.2"\n'
             'django-q2 = ">=1.11,<2"\ncroniter = ">=3"\n',
+        },
+    ),
+    Example(
+        "setup.py",
+        _SETTINGS
+        | {
+            "setup.py": "from setuptools import setup\n\nsetup(\n    install_requires=[\n"
+            "        'Django>=5.2',\n        'celery>=5.4',\n        'kombu',\n    ],\n)\n"
+        },
+        ("setup.py:6", "setup.py:7"),
+        {
+            "setup.py": "from setuptools import setup\n\nsetup(\n    install_requires=[\n"
+            "        'Django>=5.2',\n        'django-q2>=1.11,<2',\n        'croniter>=3',\n"
+            "    ],\n)\n"
         },
     ),
     Example("requirements without it", {"requirements.txt": "django\nnot-celery\n"}),
