@@ -13,6 +13,8 @@ from typing import Any
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_SERVICE = "com.docker.compose.service"
 LABEL_ONEOFF = "com.docker.compose.oneoff"
+# Compose's hash of the model that a container was made from.
+LABEL_HASH = "com.docker.compose.config-hash"
 
 # A container's moment of "never", as Docker prints it.
 NEVER = "0001-01-01T00:00:00Z"
@@ -116,6 +118,17 @@ class ComposeProject:
         )
         return json.loads(text)
 
+    def hashes(self) -> dict[str, str]:
+        """Compose's hash of each service's model, by service: `up` recreates what has another.
+
+        Raises:
+            DockerError: the files are not there or not valid.
+        """
+        text = run(
+            self.argv("--profile", "*", "config", "--hash", "*"), timeout=60, cwd=self.directory
+        )
+        return dict(line.split() for line in text.splitlines() if line.strip())
+
     def containers(self) -> list[dict[str, Any]]:
         """`docker inspect` of the project's containers, stopped ones too, one-off ones not.
 
@@ -154,7 +167,8 @@ def describe_container(inspected: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         id, name, service, image_id, started_at (RFC 3339, None when it never ran), state,
-        health (None without a health check), restart_count, restart_policy, exit_code.
+        health (None without a health check), restart_count, restart_policy, exit_code,
+        config_hash (that of the model that it was made from).
     """
     state = inspected["State"]
     labels = inspected["Config"].get("Labels") or {}
@@ -171,6 +185,7 @@ def describe_container(inspected: dict[str, Any]) -> dict[str, Any]:
         "restart_policy": (inspected.get("HostConfig", {}).get("RestartPolicy") or {}).get("Name")
         or "no",
         "exit_code": state.get("ExitCode"),
+        "config_hash": labels.get(LABEL_HASH),
     }
 
 

@@ -78,17 +78,19 @@ def read_docker() -> dict[str, Any]:
 
 
 def described(
-    config: dict[str, Any], containers: list[dict[str, Any]]
+    config: dict[str, Any], containers: list[dict[str, Any]], hashes: dict[str, str]
 ) -> dict[str, dict[str, Any]]:
-    """Services by name with their command and containers; nothing of their environment.
+    """Services by name with their command, hash and containers; nothing of their environment.
 
     Args:
         config: `docker compose config --format json`.
         containers: see `docker_cli.describe_container`.
+        hashes: see `docker_cli.ComposeProject.hashes`.
     """
     return {
         name: {
             "command": service.get("command"),
+            "hash": hashes.get(name),
             "containers": [item for item in containers if item["service"] == name],
         }
         for name, service in (config.get("services") or {}).items()
@@ -113,7 +115,7 @@ def read_compose(project: ComposeProject, docker: dict[str, Any]) -> dict[str, A
     if not docker["compose_version"] or not all(item["exists"] for item in files):
         return facts
     try:
-        config = project.config()
+        config, hashes = project.config(), project.hashes()
     except DockerError as error:
         facts["error"] = str(error)
         return facts
@@ -123,7 +125,7 @@ def read_compose(project: ComposeProject, docker: dict[str, Any]) -> dict[str, A
             containers = [describe_container(item) for item in project.containers()]
         except DockerError as error:
             facts["error"] = str(error)
-    facts["services"] = described(config, containers)
+    facts["services"] = described(config, containers, hashes)
     return facts
 
 

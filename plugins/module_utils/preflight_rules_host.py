@@ -144,6 +144,31 @@ def judge_services(found: Judgement, host: dict[str, Any], settings: dict[str, A
                     )
 
 
+def judge_bystanders(found: Judgement, host: dict[str, Any], settings: dict[str, Any]) -> None:
+    """What is not the application's own agrees with the Compose files.
+
+    The switch starts services with what they depend on, and Compose recreates a container whose
+    model has changed since it was made.
+
+    Args:
+        settings: `app_services` are the application's own.
+    """
+    for name, service in sorted(host["compose"]["services"].items()):
+        if name in settings["app_services"] or not service.get("hash"):
+            continue
+        if any(
+            item["state"] == "running" and item.get("config_hash") not in (None, service["hash"])
+            for item in service["containers"]
+        ):
+            found.error(
+                "bystander_drift",
+                f"the container of the service {name} was made from another form of the Compose "
+                "files than stands there now",
+                "no difference: starting a service that depends on it would recreate it",
+                f"Apply the files first (`docker compose up -d {name}`), or take the change back.",
+            )
+
+
 def judge_checkout(found: Judgement, host: dict[str, Any]) -> None:
     """The Git checkout: there, and without changes other than those of an earlier run."""
     git = host["git"]
@@ -353,6 +378,7 @@ def judge_host(host: dict[str, Any], settings: dict[str, Any]) -> tuple[Judgemen
     readable = judge_project(found, host)
     if readable:
         judge_services(found, host, settings)
+        judge_bystanders(found, host, settings)
     elif not found.has("project_dir_missing"):
         found.skip("the services that the variables name", "the Compose files cannot be read")
     if host["git"]:

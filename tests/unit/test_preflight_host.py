@@ -75,8 +75,8 @@ def test_services_without_their_environment() -> None:
     config = {"services": {"web": {"command": ["run"], "environment": {"SECRET_KEY": "x"}}}}
     container = {"service": "web", "name": "p-web-1"}
     other = {"service": "gone", "name": "p-gone-1"}
-    assert described(config, [container, other]) == {
-        "web": {"command": ["run"], "containers": [container]}
+    assert described(config, [container, other], {"web": "aa"}) == {
+        "web": {"command": ["run"], "hash": "aa", "containers": [container]}
     }
 
 

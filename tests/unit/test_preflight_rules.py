@@ -31,6 +31,7 @@ def container(service: str, **changed: Any) -> dict[str, Any]:
         "health": None,
         "restart_count": 0,
         "exit_code": 0,
+        "config_hash": "bb",
         **changed,
     }
 
@@ -53,7 +54,8 @@ def good_host() -> dict[str, Any]:
             "files": [{"path": "/srv/air_risk/docker-compose.yml", "exists": True, "sha256": "aa"}],
             "error": "",
             "services": {
-                name: {"command": None, "containers": [container(name)]} for name in names
+                name: {"command": None, "hash": "bb", "containers": [container(name)]}
+                for name in names
             },
         },
         "git": {
@@ -261,6 +263,12 @@ CASES: list[tuple[Change, str, str, str]] = [
         "celery_beat",
     ),
     (put(f"{WEB}/0/health", "unhealthy"), "warning", "container_unwell", "unhealthy"),
+    (
+        put("host/compose/services/db/containers/0/config_hash", "aa"),
+        "error",
+        "bystander_drift",
+        "docker compose up -d db",
+    ),
     (
         put("host/git", {"checkout": False, "error": "no Git checkout"}),
         "error",
