@@ -227,7 +227,8 @@ class _Ending:
             "in_use",
             "Sessions that the role may not end hold the database.",
             found=", ".join(sorted(self._others)),
-            fix="End them, or set postgres_backup_user to a role with pg_signal_backend.",
+            fix="End them, or set postgres_backup_user to a role that may: one with "
+            "pg_signal_backend, for sessions of a superuser another superuser.",
         )
 
 
