@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from celery2q.cli import main
+from celery2q.context import KINDS
 
 HERE = Path(__file__).parent
 pytest.importorskip("django_q")
@@ -114,3 +115,22 @@ def test_setup_schedules(report: dict):
     ]
     kind, message, count = report["refused"]
     assert kind == "CommandError" and "there is no function mail.gone" in message and count == 0
+
+
+def test_kind_by_kind_gives_what_all_at_once_gives(shop: Path, tmp_path: Path):
+    folder = tmp_path / "shop"
+    shutil.copytree(HERE / "projects" / "shop", folder)
+    for kind in KINDS:
+        main(["convert", str(folder), "--write", "--kind", kind])
+    for path in shop.rglob("*.py"):
+        if "__pycache__" not in path.parts:
+            assert (folder / path.relative_to(shop)).read_text() == path.read_text(), path.name
+    assert not (folder / "shop" / "celery.py").exists()
+
+
+def test_markdown(tmp_path: Path, capsys):
+    folder = tmp_path / "shop"
+    shutil.copytree(HERE / "projects" / "shop", folder)
+    main(["convert", str(folder), "--format", "markdown"])
+    text = capsys.readouterr().out
+    assert text.startswith("# From Celery to Django-Q2\n") and "`shop/celery.py` (removed)" in text

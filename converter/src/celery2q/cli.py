@@ -9,7 +9,7 @@ from pathlib import Path
 
 from celery2q import __version__, report
 from celery2q.config import ConfigError, load
-from celery2q.context import Context, all_rules
+from celery2q.context import KINDS, Context, all_rules
 from celery2q.engine import Conversion, convert, lint, write
 from celery2q.findings import Level
 from celery2q.sources import Tree, read_tree
@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("convert", help="change the code (shows a diff without --write)")
     one.add_argument("path", type=Path)
     one.add_argument("--write", action="store_true", help="write the changes")
-    one.add_argument("--format", choices=("text", "json", "diff"), default=None)
+    one.add_argument("--format", choices=("text", "json", "diff", "markdown"), default=None)
+    one.add_argument("--kind", choices=KINDS, default="", help="only changes of one kind, in order")
     one.add_argument(
         "--queue",
         action="append",
@@ -100,7 +101,7 @@ def _convert(arguments: argparse.Namespace) -> int:
     config = load(
         tree, clusters=clusters, one_cluster=arguments.one_cluster, archive=arguments.archive
     )
-    result = convert(tree, config)
+    result = convert(tree, config, kind=arguments.kind)
     written: list[str] = []
     if arguments.write:
         try:
@@ -118,6 +119,8 @@ def _conversion_report(result: Conversion, kind: str, written: list[str]) -> str
     if kind == "diff":
         return report.diff(result)
     left = [*result.notes, *result.left]
+    if kind == "markdown":
+        return report.markdown(result)
     if kind == "json":
         return report.as_json(
             left,

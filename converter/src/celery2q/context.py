@@ -122,6 +122,11 @@ class Context:
         )
 
 
+#: Kinds of change in the order in which they can be made one after the other: a call is known
+#: by its task's decorator, a cluster by Celery's settings.
+KINDS = ("calls", "schedules", "settings", "tasks", "requirements")
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule module, checked for the names every rule must have."""
@@ -134,6 +139,11 @@ class Rule:
     def summary(self) -> str:
         """First line of its documentation."""
         return self.doc.strip().splitlines()[0]
+
+    @property
+    def kind(self) -> str:
+        """The kind of change it makes; "" for a rule that changes nothing."""
+        return getattr(self.module, "KIND", "")
 
     @property
     def examples(self) -> tuple[Example, ...]:

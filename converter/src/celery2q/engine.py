@@ -66,13 +66,16 @@ def _lines(tree: Tree, path: str) -> list[str]:
     return source.lines if source else []
 
 
-def convert(tree: Tree, config: Config, rules: list[Rule] | None = None) -> Conversion:
+def convert(
+    tree: Tree, config: Config, rules: list[Rule] | None = None, kind: str = ""
+) -> Conversion:
     """Apply every edit the rules propose, in memory.
 
     Args:
         tree: the files.
         config: the project's choices.
         rules: which rules; None for all.
+        kind: only the changes of one kind; "" for all.
 
     Returns:
         The changes and what is left; nothing is written.
@@ -81,7 +84,10 @@ def convert(tree: Tree, config: Config, rules: list[Rule] | None = None) -> Conv
     context = Context(tree, config)
     findings = lint(context, rules)
     result = Conversion(tree)
-    changes, unmade = _apply(context, findings, result)
+    kinds = {rule.id: rule.kind for rule in rules}
+    chosen = [item for item in findings if not kind or kinds.get(item.rule) == kind]
+    changes, unmade = _apply(context, chosen, result)
+    unmade |= {id(item) for item in findings} - {id(item) for item in chosen}
     result.changes = {
         path: text
         for path, text in changes.items()

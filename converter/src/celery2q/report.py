@@ -115,3 +115,45 @@ def diff(result: Conversion) -> str:
         for line in lines:
             parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(parts)
+
+
+def markdown(result: Conversion) -> str:
+    """A conversion for a reviewer: what is left first, then what was changed."""
+    errors = [item for item in (*result.notes, *result.left) if item.level is Level.ERROR]
+    warnings = [item for item in (*result.notes, *result.left) if item.level is Level.WARNING]
+    notes = sum(item.level is Level.NOTE for item in (*result.notes, *result.left))
+    lines = [
+        "# From Celery to Django-Q2",
+        "",
+        f"{len(result.settled)} findings were settled in {len(result.changes)} files; "
+        f"{len(errors)} errors and {len(warnings)} warnings are left for people, "
+        f"{notes} further lines name Celery.",
+    ]
+    for title, items in (("Left: errors", errors), ("Left: warnings", warnings)):
+        if items:
+            lines += [
+                "",
+                f"## {title}",
+                "",
+                "| where | rule | what | what to do |",
+                "|---|---|---|---|",
+            ]
+            lines += [
+                f"| `{item.path}:{item.line}` | {item.rule} | {_cell(item.message)} "
+                f"| {_cell(item.fix)} |"
+                for item in items
+            ]
+    if result.problems:
+        lines += ["", "## Skipped", ""]
+        lines += [f"- `{item.path}`: {item.reason}" for item in result.problems]
+    lines += ["", "## Changed", "", "| rule | findings settled |", "|---|---|"]
+    lines += [f"| {rule} | {count} |" for rule, count in by_rule(result.settled).items()]
+    lines += ["", "Files:", ""]
+    for path, text in sorted(result.changes.items()):
+        state = "removed" if text is None else "changed" if path in result.before.files else "new"
+        lines.append(f"- `{path}` ({state})")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -20,6 +20,7 @@ from celery2q.schedules.read import LOST
 from celery2q.setup_schedules import COMMAND, app_folder, command_source, existing
 
 RULE = "beat-schedule"
+KIND = "schedules"
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from celery2q.signatures import RESERVED
 from celery2q.tasks import TaskDef
 
 RULE = "canvas"
+KIND = "calls"
 SIGNATURES = frozenset(("s", "si", "signature", "subtask"))
 PRIMITIVES = frozenset(
     f"celery.{prefix}{name}"

@@ -19,6 +19,7 @@ from celery2q.rules.task_decorator import needs_task
 from celery2q.schedules.find import places
 
 RULE = "celery-app"
+KIND = "tasks"
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from celery2q.send import quote
 from celery2q.tasks import constant
 
 RULE = "celery-control"
+KIND = "calls"
 ADVICE = {
     "celery.result.AsyncResult": "Look the id up with django_q.tasks.fetch(id).",
     "celery.result.GroupResult": "Give the tasks a group and read django_q.tasks.fetch_group.",
@@ -27,7 +28,7 @@ ADVICE = {
 }
 APP_PARTS = {
     "control": "Django-Q2 cannot be steered from outside; delete the OrmQ row to revoke a task.",
-    "conf": "Read Q_CLUSTER instead.",
+    "conf": "Say it in Q_CLUSTER, or do without it.",
     "tasks": "There is no register of tasks; a task is any function that can be imported.",
     "AsyncResult": "Look the id up with django_q.tasks.fetch(id).",
     "backend": "Results are rows of django_q.models.Task.",

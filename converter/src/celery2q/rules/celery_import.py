@@ -17,6 +17,7 @@ from celery2q.findings import Edit, Finding, Level
 from celery2q.index import ModuleIndex
 
 RULE = "celery-import"
+KIND = "tasks"
 PACKAGES = frozenset(
     "celery kombu billiard django_celery_beat django_celery_results djcelery celery_once "
     "celery_singleton flower".split()

@@ -16,6 +16,7 @@ from celery2q.findings import Edit, Finding, Level
 from celery2q.settings import Setting
 
 RULE = "installed-apps"
+KIND = "settings"
 GONE = re.compile(r"^(django_celery_beat|django_celery_results|djcelery|djkombu|kombu)(\.|$)")
 
 

@@ -19,6 +19,7 @@ from celery2q.send import quote
 from celery2q.tasks import TaskDef
 
 RULE = "patched-task"
+KIND = "calls"
 METHODS = ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit")
 ASKS_LITTLE = frozenset(
     "called call_count assert_called assert_called_once assert_not_called reset_mock "

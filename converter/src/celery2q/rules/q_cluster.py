@@ -20,6 +20,7 @@ from celery2q.settings import Setting
 from celery2q.tasks import constant
 
 RULE = "q-cluster"
+KIND = "settings"
 #: Keys that a Q_CLUSTER that is there gets, if it lacks them.
 COMPLETED = ("queue_limit", "ack_failures", "max_attempts", "catch_up", "time_zone", "cache")
 HIDDEN_CACHES = ("locmem", "dummy")

@@ -16,6 +16,7 @@ from celery2q.requirements import CRONITER, GONE, django_q, is_file, normal, rea
 from celery2q.sources import Source
 
 RULE = "requirements-file"
+KIND = "requirements"
 #: In TOML and setup.cfg: a quoted or bare requirement, or a key of Poetry's table.
 _ITEM = re.compile(
     r"""^(?P<indent>\s*)(?P<quote>['"]?)(?P<name>[A-Za-z][A-Za-z0-9._-]*)(?P<extras>\[[^\]]*\])?

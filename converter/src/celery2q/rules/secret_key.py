@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
+from celery2q.index import ModuleIndex
 
 RULE = "secret-key"
 MADE = re.compile(
@@ -30,7 +31,9 @@ def check(context: Context) -> Iterator[Finding]:
             if not (isinstance(target, ast.Name) and target.id == "SECRET_KEY"):
                 continue
             calls = [inner for inner in ast.walk(node.value) if isinstance(inner, ast.Call)]
-            if any(MADE.search(module.text(call.func)) for call in calls):
+            if any(MADE.search(module.text(call.func)) for call in calls) and not _kept(
+                module, node
+            ):
                 yield context.at(
                     RULE,
                     Level.ERROR,
@@ -42,6 +45,15 @@ def check(context: Context) -> Iterator[Finding]:
                 )
 
 
+def _kept(module: ModuleIndex, node: ast.Assign) -> bool:
+    """Whether the block writes the key to a file, where the next process finds it."""
+    parent = module.parents[node]
+    return not isinstance(parent, ast.Module) and any(
+        isinstance(inner, ast.Attribute) and inner.attr in ("write", "write_text")
+        for inner in ast.walk(parent)
+    )
+
+
 EXAMPLES = (
     Example(
         "made at start, also as a default",
@@ -51,6 +63,13 @@ EXAMPLES = (
             "SECRET_KEY = os.environ.get('KEY', get_random_secret_key())\n"
         },
         ("shop/settings.py:4", "shop/settings.py:5"),
+    ),
+    Example(
+        "made once and kept in a file",
+        {
+            "shop/settings.py": "import secrets\n\nif FILE.exists():\n    SECRET_KEY = FILE.read_text()\n"
+            "else:\n    SECRET_KEY = secrets.token_hex()\n    FILE.write_text(SECRET_KEY)\n"
+        },
     ),
     Example("given", {"shop/settings.py": "import os\n\nSECRET_KEY = os.environ['KEY']\n"}),
 )

@@ -14,6 +14,7 @@ from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
 
 RULE = "sentry-integration"
+KIND = "settings"
 NAME = "sentry_sdk.integrations.celery.CeleryIntegration"
 
 

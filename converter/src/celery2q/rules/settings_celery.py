@@ -19,6 +19,7 @@ from celery2q.schedules.find import SETTINGS
 from celery2q.settings import Setting
 
 RULE = "settings-celery"
+KIND = "settings"
 ROUTES = ("CELERY_TASK_ROUTES", "CELERY_ROUTES")
 
 
@@ -119,7 +120,7 @@ def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding
         item.module,
         item.statement,
         message,
-        "Take it away; Q_CLUSTER says what it said.",
+        "Take it away; what Django-Q2 needs of it stands in Q_CLUSTER.",
         edits=[
             Edit(
                 "SimpleStatementLine",

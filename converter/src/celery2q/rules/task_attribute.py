@@ -21,6 +21,7 @@ from celery2q.send import quote
 from celery2q.tasks import TaskDef
 
 RULE = "task-attribute"
+KIND = "calls"
 #: What a function has too, or another rule looks after.
 FINE = frozenset(
     (*METHODS, *SIGNATURES, *TASK_ATTRIBUTES, "__name__", "__doc__", "__module__", "__wrapped__",

@@ -20,6 +20,7 @@ from celery2q.results import Use, result_use
 from celery2q.send import CannotSend, plan, values_of
 
 RULE = "task-call"
+KIND = "calls"
 #: Method → (whether it is apply_async's form, whether it waits for the commit).
 METHODS = {
     "delay": (False, False),

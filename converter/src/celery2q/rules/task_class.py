@@ -18,6 +18,7 @@ from celery2q.index import FUNCTIONS, ModuleIndex
 from celery2q.tasks import BaseClass, _only_on_commit
 
 RULE = "task-class"
+KIND = "tasks"
 
 
 def check(context: Context) -> Iterator[Finding]:

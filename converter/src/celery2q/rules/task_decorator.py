@@ -19,6 +19,7 @@ from celery2q.index import ModuleIndex
 from celery2q.tasks import TaskDef, constant
 
 RULE = "task-decorator"
+KIND = "tasks"
 #: Options that the helper's @q_task understands.
 KEPT = frozenset(
     "bind base name max_retries default_retry_delay autoretry_for dont_autoretry_for retry_backoff "

@@ -14,6 +14,7 @@ from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level, TextEdit
 
 RULE = "task-names"
+KIND = "schedules"
 FILE = "celery_task_names.json"
 
 

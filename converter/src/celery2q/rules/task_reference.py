@@ -19,6 +19,7 @@ from celery2q.send import CannotSend, Send, plan
 from celery2q.tasks import TaskDef
 
 RULE = "task-reference"
+KIND = "calls"
 
 
 def check(context: Context) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from celery2q.index import FUNCTIONS
 from celery2q.tasks import Wrapper
 
 RULE = "wrapper-decorator"
+KIND = "tasks"
 
 
 def check(context: Context) -> Iterator[Finding]:
