@@ -67,7 +67,8 @@ EXAMPLES = (
     Example(
         "made once and kept in a file",
         {
-            "shop/settings.py": "import secrets\n\nif FILE.exists():\n    SECRET_KEY = FILE.read_text()\n"
+            "shop/settings.py": "import secrets\n\nif FILE.exists():\n"
+            "    SECRET_KEY = FILE.read_text()\n"
             "else:\n    SECRET_KEY = secrets.token_hex()\n    FILE.write_text(SECRET_KEY)\n"
         },
     ),
