@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -61,7 +61,7 @@ def test_the_form_is_the_one_that_celery_sends() -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc),
+        datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         date(2026, 1, 2),
         Decimal("1.50"),
         UUID("12345678123456781234567812345678"),
