@@ -8,55 +8,65 @@ import sys
 from collections.abc import Iterable
 
 import libcst as cst
+from libcst.metadata import MetadataWrapper, PositionProvider
 
 from celery2q.index import ModuleIndex
 from celery2q.slices import rewrite_lines
 from celery2q.sources import Source
 
 
-def used_names(code: str) -> set[str]:
-    """Imported names that a file uses: read as such, in `__all__`, or in an annotation string."""
-    index = ModuleIndex(Source("", code), "", False)
-    used: set[str] = set()
+def _uses(index: ModuleIndex) -> set[tuple[ast.AST, str]]:
+    """(scope, name) of every name that is read, at the scope that binds it."""
+    used: set[tuple[ast.AST, str]] = set()
     for node in ast.walk(index.tree):
-        texts: list[ast.AST | None] = []
-        if isinstance(node, ast.Name):
-            found = index.binding(node.id, node)
-            if found is None or found.kind == "import":
-                used.add(node.id)
-        elif isinstance(node, ast.arg | ast.AnnAssign):
-            texts = [node.annotation]
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            texts = [node.returns]
-        elif isinstance(node, ast.Assign | ast.AugAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(isinstance(item, ast.Name) and item.id == "__all__" for item in targets):
-                texts = [node.value]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("cast"):
-            texts = list(node.args[:1])
-        for text in texts:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Store):
+            scope = index.binding_scope(node.id, node)
+            used.add((scope or index.tree, node.id))
+        for text in _written_names(node):
             for inner in ast.walk(text) if text is not None else ():
                 if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
-                    used.update(re.findall(r"\w+", inner.value))
+                    for name in re.findall(r"\w+", inner.value):
+                        used.add((index.tree, name))
     return used
 
 
-class _Drop(cst.CSTTransformer):
-    """Removes import aliases; a statement that loses all of them goes."""
+def _written_names(node: ast.AST) -> list[ast.AST | None]:
+    """Expressions whose strings name something: `__all__`, annotations, casts."""
+    if isinstance(node, ast.arg | ast.AnnAssign):
+        return [node.annotation]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return [node.returns]
+    if isinstance(node, ast.Assign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(item, ast.Name) and item.id == "__all__" for item in targets):
+            return [node.value]
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("cast"):
+        return list(node.args[:1])
+    return []
 
-    def __init__(self, names: set[str]) -> None:
+
+class _Drop(cst.CSTTransformer):
+    """Removes import aliases by (line, name); a statement that loses all of them goes."""
+
+    METADATA_DEPENDENCIES = (PositionProvider,)
+
+    def __init__(self, gone: set[tuple[int, str]], offset: int) -> None:
         super().__init__()
-        self.names = names
+        self.gone = gone
+        self.offset = offset
 
     def _alias_name(self, alias: cst.ImportAlias) -> str:
         if alias.asname:
             return alias.evaluated_alias or ""
         return alias.evaluated_name.split(".")[0]
 
-    def _kept(self, updated: cst.Import | cst.ImportFrom):
+    def _kept(self, original, updated: cst.Import | cst.ImportFrom):
         if isinstance(updated.names, cst.ImportStar):
             return updated
-        kept = [alias for alias in updated.names if self._alias_name(alias) not in self.names]
+        line = self.get_metadata(PositionProvider, original).start.line + self.offset
+        kept = [
+            alias for alias in updated.names if (line, self._alias_name(alias)) not in self.gone
+        ]
         if len(kept) == len(updated.names):
             return updated
         if not kept:
@@ -67,10 +77,10 @@ class _Drop(cst.CSTTransformer):
         return updated.with_changes(names=kept)
 
     def leave_Import(self, original_node, updated_node):
-        return self._kept(updated_node)
+        return self._kept(original_node, updated_node)
 
     def leave_ImportFrom(self, original_node, updated_node):
-        return self._kept(updated_node)
+        return self._kept(original_node, updated_node)
 
     def leave_SimpleStatementLine(self, original_node, updated_node):
         if original_node.body and not updated_node.body:
@@ -84,17 +94,25 @@ class _Drop(cst.CSTTransformer):
 
 
 def drop_imports(code: str, names: Iterable[str]) -> str:
-    """Drop imports of these local names where nothing uses the name any more."""
-    unused = set(names) - used_names(code)
-    if not unused:
+    """Drop imports of these local names where nothing uses what they bind any more."""
+    wanted = set(names)
+    index = ModuleIndex(Source("", code), "", False)
+    used = _uses(index)
+    gone = {
+        (node.lineno, name)
+        for node in index.imports
+        for alias in node.names
+        if (name := alias.asname or alias.name.split(".")[0]) in wanted
+        and (next(index.scopes_of(node)), name) not in used
+    }
+    if not gone:
         return code
-    rows = [
-        node.lineno
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        and any((alias.asname or alias.name.split(".")[0]) in unused for alias in node.names)
-    ]
-    return rewrite_lines(code, rows, lambda module, start: module.visit(_Drop(unused)))
+
+    def rewrite(module: cst.Module, start: int) -> cst.Module:
+        wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+        return wrapper.visit(_Drop(gone, start - 1))
+
+    return rewrite_lines(code, [line for line, _ in gone], rewrite)
 
 
 def add_imports(code: str, needs: Iterable[tuple[str, str]], packages: frozenset[str]) -> str:

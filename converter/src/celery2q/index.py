@@ -214,10 +214,15 @@ class ModuleIndex:
 
     def binding(self, name: str, at: ast.AST) -> Binding | None:
         """What a name stands for at a node; None when this module does not bind it."""
+        scope = self.binding_scope(name, at)
+        return self.scopes[scope][name] if scope is not None else None
+
+    def binding_scope(self, name: str, at: ast.AST) -> ast.AST | None:
+        """The scope that a name is bound in, seen from a node."""
         innermost = True
         for scope in self.scopes_of(at):
             if (innermost or not isinstance(scope, ast.ClassDef)) and name in self.scopes[scope]:
-                return self.scopes[scope][name]
+                return scope
             innermost = False
         return None
 

@@ -17,7 +17,7 @@ from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
 from celery2q.index import ModuleIndex
 from celery2q.results import Use, result_use
-from celery2q.send import CannotSend, plan, values_of
+from celery2q.send import HARMLESS, LOST, CannotSend, plan, values_of
 
 RULE = "task-call"
 KIND = "calls"
@@ -78,11 +78,22 @@ def _check_call(
                 call,
                 lambda node: sending(node, send, apply, LINE - module.column(call)),
                 imports=needed_imports(send, context.home(send.function, module)),
-                drops=drops(func.value) if task is not None else (),
+                drops=(*(drops(func.value) if task is not None else ()), *_lost(call)),
             ),
             *_id_edits(module, use),
         ],
     )
+
+
+def _lost(call: ast.Call) -> list[str]:
+    """Names in options that go."""
+    return [
+        inner.id
+        for keyword in call.keywords
+        if keyword.arg in LOST or keyword.arg in HARMLESS
+        for inner in ast.walk(keyword.value)
+        if isinstance(inner, ast.Name)
+    ]
 
 
 def drops(receiver: ast.expr) -> tuple[str, ...]:
