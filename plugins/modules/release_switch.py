@@ -13,10 +13,13 @@ description:
   - Gives the images of before or after the names that the services resolve to, then recreates
     services one after the other and waits until each is up and healthy. It is one call, since
     users are without O(services) in it.
-  - Nothing is built or pulled. What the services depend on is left as it is where it agrees with
-    the Compose file, and started where it is down.
+  - Nothing is built or pulled. What the services depend on is never touched, a container that is
+    no longer what the Compose files say and a job that has ended included. Where Compose would
+    touch one, the service is recreated without its dependencies, and RV(alone) names it.
   - A further service that had no running container is left as it is. The number of containers of a
     service stays.
+  - What a call that was cut off by force left behind is waited for and cleared - a
+    C(docker compose up) that still runs, a container that was created and not started.
 extends_documentation_fragment:
   - cutover.django_q.compose_project
 options:
@@ -100,6 +103,12 @@ idle:
   type: list
   elements: str
   returned: success
+alone:
+  description: >-
+    The services that were recreated without their dependencies, each with the dependency that
+    Compose would have recreated or started. The next plain C(docker compose up) does both.
+  type: dict
+  returned: success
 gap_seconds:
   description: >-
     Seconds for which O(health_url) gave no answer; null when nothing was measured.
@@ -116,14 +125,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
     PROJECT_ARGUMENTS,
-    ComposeProject,
     DockerError,
     describe_container,
-    last_lines,
     project_of,
-    run,
 )
-from ansible_collections.cutover.django_q.plugins.module_utils.release_probe import Prober
+from ansible_collections.cutover.django_q.plugins.module_utils.release_recreate import Recreation
 from ansible_collections.cutover.django_q.plugins.module_utils.release_retag import retag
 
 
@@ -165,93 +171,12 @@ def scale_of(service: str, scales: dict[str, Any], containers: list[dict[str, An
     return max(int(scales.get(service) or 0), len(containers))
 
 
-def needed_by(service: str, services: dict[str, Any]) -> set[str]:
-    """The services that a service depends on, directly or through others.
-
-    Args:
-        services: the part of that name of `docker compose config --format json`.
-    """
-    found: set[str] = set()
-    waiting = [service]
-    while waiting:
-        for name in (services.get(waiting.pop()) or {}).get("depends_on") or {}:
-            if name not in found:
-                found.add(name)
-                waiting.append(name)
-    return found
-
-
-class Switch:
-    """The recreation of services, one after the other."""
-
-    def __init__(self, project: ComposeProject, timeout: int) -> None:
-        self.project = project
-        self.timeout = timeout
-        # Services that stay down although others depend on them, and Compose's reading of all.
-        self.held: list[str] = []
-        self.services: dict[str, Any] = {}
-
-    def containers(self) -> dict[str, list[dict[str, Any]]]:
-        """The project's containers by service, see `by_service`."""
-        return by_service([describe_container(item) for item in self.project.containers()])
-
-    def recreate(self, service: str, scale: int, force: bool = False) -> None:
-        """Bring a service up on the image that its name leads to and wait for its health.
-
-        Raises:
-            DockerError: it did not get up; the text holds the last lines of its log.
-        """
-        # Without its dependencies a service's model differs, and the next plain `docker compose up`
-        # would recreate the container: so not with --no-deps.
-        options = ["-d", "--no-build", "--pull", "never", "--wait"]
-        options += ["--wait-timeout", str(self.timeout), "--scale", f"{service}={scale}"]
-        # Compose refuses a scale for a service that it would not have looked at.
-        for name in sorted(needed_by(service, self.services) & set(self.held)):
-            options += ["--scale", f"{name}=0"]
-        if force:
-            options.append("--force-recreate")
-        try:
-            run(
-                self.project.argv("up", *options, service),
-                timeout=self.timeout + 120,
-                cwd=self.project.directory,
-            )
-        except DockerError as error:
-            raise DockerError(
-                f"The service {service} did not get up on the release's image within "
-                f"{self.timeout} s (release_switch_timeout). {error}\nIts log ends with:\n"
-                f"{self.log(service)}"
-            ) from None
-
-    def log(self, service: str) -> str:
-        """The last lines of a service's log, "" when it has none."""
-        try:
-            argv = self.project.argv("logs", "--no-color", "--tail", "15", service)
-            return last_lines(run(argv, timeout=30, cwd=self.project.directory), 15)
-        except DockerError as error:
-            return str(error)
-
-    def measured(self, service: str, scale: int, url: str, force: bool = False) -> float | None:
-        """Recreate a service and return for how many seconds it did not answer."""
-        if not url:
-            self.recreate(service, scale, force)
-            return None
-        prober = Prober(url).start()
-        try:
-            self.recreate(service, scale, force)
-        finally:
-            gap = prober.stop()
-        return gap
-
-
 def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
     """Retag and recreate; the module's result."""
-    way = Switch(project_of(params), params["timeout"])
+    way = Recreation(project_of(params), params["timeout"])
     expected = expected_images(params["images"], params["side"])
-    running = way.containers()
-    if params["hold"]:
-        way.services = way.project.config().get("services") or {}
-        way.held = [name for name in params["hold"] if name not in running]
+    running = by_service([describe_container(item) for item in way.project.containers()])
+    way.held = [name for name in params["hold"] if name not in running]
     result: dict[str, Any] = {"switched": [], "idle": []}
     result.update(gap_seconds=None, bare_gap_seconds=None)
     result["names"] = retag(params["images"], params["side"], dry)
@@ -269,6 +194,8 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
             result["switched"].append(service)
             if dry:
                 continue
+            if not way.services:
+                way.read()
             scale = max(scale, 1)
             url = params["health_url"] if position == 0 else ""
             gap = way.measured(service, scale, url)
@@ -278,6 +205,7 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
         first = params["services"][0]
         scale = max(scale_of(first, params["scales"], running.get(first, [])), 1)
         result["bare_gap_seconds"] = way.measured(first, scale, params["health_url"], force=True)
+    result["alone"] = way.alone
     result["changed"] = bool(result["names"] or result["switched"])
     return result
 
@@ -302,6 +230,11 @@ def main() -> None:
         result = switch(module.params, module.check_mode)
     except DockerError as error:
         module.fail_json(msg=str(error))
+    for service, disturbed in result["alone"].items():
+        module.warn(
+            f"{service} was recreated without its dependencies, since Compose would have touched "
+            f"{disturbed} too. The next plain `docker compose up` recreates or starts both."
+        )
     if result["idle"]:
         idle = ", ".join(result["idle"])
         module.warn(

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.cutover.django_q.plugins.module_utils.release_recreate import (
+    first_disturbed,
+    needed_by,
+)
 from ansible_collections.cutover.django_q.plugins.module_utils.release_retag import (
     pruned_names,
     wanted_names,
@@ -13,7 +17,6 @@ from ansible_collections.cutover.django_q.plugins.modules.release_images import 
 from ansible_collections.cutover.django_q.plugins.modules.release_switch import (
     by_service,
     expected_images,
-    needed_by,
     scale_of,
     up_to_date,
 )
@@ -105,3 +108,41 @@ def test_what_a_service_needs_is_followed_to_its_end() -> None:
     }
     assert needed_by("web", services) == {"db", "worker", "redis", "web"}
     assert needed_by("db", services) == set()
+
+
+SERVICES = {"db": {"image": "postgres:15"}, "job": {"build": {"context": "."}}}
+IMAGES = {"postgres:15": "sha256:pg", "app-job": "sha256:new"}
+HASHES = {"db": "h1", "job": "h2"}
+
+
+def inspected(service: str, model: str, image: str, state: str = "running") -> dict[str, Any]:
+    """What of `docker inspect` counts."""
+    labels = {"com.docker.compose.service": service, "com.docker.compose.config-hash": model}
+    return {"Config": {"Labels": labels}, "Image": image, "State": {"Status": state}}
+
+
+@pytest.mark.parametrize(
+    ("containers", "disturbed"),
+    [
+        ([inspected("db", "h1", "sha256:pg")], None),
+        ([inspected("db", "h0", "sha256:pg")], "db"),
+        ([inspected("db", "h1", "sha256:older")], "db"),
+        ([inspected("db", "h1", "sha256:pg", "exited")], "db"),
+        ([], "db"),
+    ],
+    ids=["as the file says", "edited since", "image pulled since", "ended", "none"],
+)
+def test_compose_must_not_touch_what_a_service_needs(
+    containers: list[dict[str, Any]], disturbed: str | None
+) -> None:
+    found = first_disturbed({"db"}, SERVICES, "app", HASHES, containers, IMAGES.get)
+    assert found == disturbed
+
+
+def test_a_job_of_the_application_that_has_ended_would_run_again() -> None:
+    containers = [
+        inspected("db", "h1", "sha256:pg"),
+        inspected("job", "h2", "sha256:new", "exited"),
+    ]
+    found = first_disturbed({"db", "job"}, SERVICES, "app", HASHES, containers, IMAGES.get)
+    assert found == "job"
