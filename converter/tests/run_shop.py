@@ -3,6 +3,7 @@
 Started by test_converted_project.py in a process of its own.
 """
 
+import inspect
 import json
 import os
 import sys
@@ -48,6 +49,7 @@ with (
     mock.patch("django_q.worker.close_old_django_connections"),
     mock.patch("django_q.monitor.close_old_django_connections"),
 ):
+    report["signature"] = str(inspect.signature(tasks.again))
     tasks.send_all()
     report["keys"] = sorted(OrmQ.objects.values_list("key", flat=True).distinct())
     for _ in range(4):

@@ -66,6 +66,10 @@ def test_names_that_async_task_swallows_reach_the_function(report: dict):
     assert ["reserved", 4, "a", "b"] in report["first"]
 
 
+def test_a_bound_task_shows_what_a_caller_gives(report: dict):
+    assert report["signature"] == "(order)"
+
+
 def test_a_base_class_runs_its_hooks(report: dict):
     at = report["first"].index(["based", 7])
     assert report["first"][at - 1] == ["around", "mail.tasks.based"]
