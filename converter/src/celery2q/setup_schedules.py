@@ -95,6 +95,8 @@ def rows_source(context: Context, entries: Iterable[Entry]) -> str:
             parts.append(f"kwargs={entry.kwargs}")
         if cluster := _cluster(context, entry):
             parts.append(f"cluster={_text(cluster)}")
+        if limit := _limit(context, entry):
+            parts.append(f"timeout={limit:g}")
         if not entry.enabled:
             parts.append("enabled=False")
         line = f"    Row({', '.join(parts)}),"
@@ -112,6 +114,14 @@ def _cluster(context: Context, entry: Entry) -> str:
         if task.path == entry.func:
             return context.cluster_of(task)
     return ""
+
+
+def _limit(context: Context, entry: Entry) -> float | None:
+    """The task's own time limit."""
+    for task in context.registry.tasks.values():
+        if task.path == entry.func:
+            return task.time_limit
+    return None
 
 
 def _text(value: str) -> str:
