@@ -128,7 +128,8 @@ def wanted(context: Context) -> dict[str, Any]:
         "cache": "default",
     }
     for item in context.settings.celery:
-        if item.name in EAGER and main is not None and item.module is main:
+        plain = item.module.parents[item.statement] is item.module.tree
+        if item.name in EAGER and main is not None and item.module is main and plain:
             values["sync"] = Raw(item.module.text(item.value))
     names = {context.cluster(queue) for queue in queues(context)} - {""}
     if names:

@@ -107,6 +107,16 @@ def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding
             f"{message} {reader} reads it.",
             "Change the reader first, then take the setting away.",
         )
+    conditional = item.module.parents[item.statement] is not item.module.tree
+    if item.name in EAGER and item.module is context.settings.main and conditional:
+        return context.at(
+            RULE,
+            Level.ERROR,
+            item.module,
+            item.statement,
+            f"{item.name} stands under a condition, and is a setting of Celery's.",
+            'Set Q_CLUSTER["sync"] under the same condition.',
+        )
     if item.name in EAGER and item.module is not context.settings.main and not again:
         return _eager(context, item)
     names = tuple(
@@ -196,6 +206,15 @@ EXAMPLES = (
             "shop/a.py": "from django.conf import settings\n\nprint(settings.CELERY_BROKER_URL)\n",
         },
         ("shop/settings.py:2", "shop/settings.py:3"),
+    ),
+    Example(
+        "tasks that run at once under a condition only",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "INSTALLED_APPS = []\nif not INSTALLED_APPS:\n"
+            "    CELERY_TASK_ALWAYS_EAGER = True\n",
+        },
+        ("shop/settings.py:3",),
     ),
     Example(
         "code that asks whether tasks run at once",
