@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from celery2q.context import Context
+from celery2q.index import ModuleIndex
 from celery2q.settings import Setting
 from celery2q.tasks import constant
 
@@ -101,13 +102,17 @@ def queues(context: Context) -> set[str]:
     return found
 
 
-def wanted(context: Context) -> dict[str, Any]:
+def wanted(context: Context, module: ModuleIndex | None = None) -> dict[str, Any]:
     """The values that Q_CLUSTER should have after the conversion, in order.
+
+    Args:
+        context: the tree.
+        module: the settings module; None for the main one.
 
     Returns:
         Plain values; the key "ALT_CLUSTERS" only where a queue has a cluster of its own.
     """
-    main = context.settings.main
+    main = module or context.settings.main
     limits = [task.time_limit for task in context.registry.tasks.values() if task.time_limit]
     limit = setting_value(context, "CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT")
     timeout = int(limit) if isinstance(limit, int | float) else DEFAULT_TIMEOUT

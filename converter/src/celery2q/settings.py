@@ -112,6 +112,23 @@ class Settings:
         )
         return ordered[0] if ordered else None
 
+    @cached_property
+    def whole(self) -> list[ModuleIndex]:
+        """The settings modules that stand on their own: the main one, and others like it.
+
+        A project may ship several (for Docker, as an example); each lists INSTALLED_APPS itself
+        and has settings of Celery's.
+        """
+        celery = {item.module.name for item in self.celery}
+        found = [self.main] if self.main is not None else []
+        for item in self.all("INSTALLED_APPS"):
+            plain = isinstance(item.statement, ast.Assign) and isinstance(
+                item.value, ast.List | ast.Tuple
+            )
+            if plain and item.module.name in celery and item.module not in found:
+                found.append(item.module)
+        return found
+
     def _named_by_manage(self) -> str | None:
         for path in ("manage.py", "src/manage.py"):
             source = self.project.tree.files.get(path)

@@ -35,18 +35,18 @@ def check(context: Context) -> Iterator[Finding]:
         yield from _check(context, item)
     base = [item for item in settings if isinstance(item.value, ast.List | ast.Tuple)]
     if lacks and base:
-        main = context.settings.main
-        item = next((entry for entry in base if entry.module is main), base[0])
-        kind = type(item.value).__name__
-        yield context.at(
-            RULE,
-            Level.ERROR,
-            item.module,
-            item.value,
-            "django_q is not in INSTALLED_APPS.",
-            "Add it; then run migrate.",
-            edits=[item.module.edit(kind, item.value, _with_django_q)],
-        )
+        whole = [item for item in base if item.module in context.settings.whole] or base[:1]
+        for item in whole:
+            kind = type(item.value).__name__
+            yield context.at(
+                RULE,
+                Level.ERROR,
+                item.module,
+                item.value,
+                "django_q is not in INSTALLED_APPS.",
+                "Add it; then run migrate.",
+                edits=[item.module.edit(kind, item.value, _with_django_q)],
+            )
 
 
 def _check(context: Context, item: Setting) -> Iterator[Finding]:

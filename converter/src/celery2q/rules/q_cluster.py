@@ -15,6 +15,7 @@ import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level, TextEdit
+from celery2q.index import ModuleIndex
 from celery2q.qcluster import cluster_dict, literal, retry_needed, setting_value, source, wanted
 from celery2q.settings import Setting
 from celery2q.tasks import constant
@@ -69,7 +70,12 @@ def _missing(context: Context) -> Iterator[Finding]:
     uses = context.registry.tasks or context.settings.celery
     if main is None or not uses or not context.settings.all("INSTALLED_APPS"):
         return
-    text = source(wanted(context))
+    for module in context.settings.whole:
+        yield _add(module, source(wanted(context, module)))
+
+
+def _add(module: ModuleIndex, text: str) -> Finding:
+    """The finding that adds Q_CLUSTER to a settings module."""
 
     def replace(old: str) -> str:
         if "Q_CLUSTER" in old:
@@ -77,15 +83,15 @@ def _missing(context: Context) -> Iterator[Finding]:
         end = "\r\n" if "\r\n" in old else "\n"
         return old.rstrip("\r\n") + end * 2 + text.replace("\n", end)
 
-    yield Finding(
+    return Finding(
         RULE,
         Level.ERROR,
-        main.path,
+        module.path,
         1,
         1,
         "There is no Q_CLUSTER in the settings.",
         "Add one; its retry has to fit its timeout.",
-        (TextEdit(main.path, replace),),
+        (TextEdit(module.path, replace),),
     )
 
 
