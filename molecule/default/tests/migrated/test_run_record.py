@@ -84,7 +84,9 @@ def test_patch_turns_the_releases_file_into_what_is_installed(host: Any, app: Ai
     manifest = app.manifest()["compose_services"]
     (file,) = manifest["files"]
     scratch = host.check_output("mktemp -d")
-    host.check_output(f"git -C {PROJECT} show HEAD:docker-compose.yml > {scratch}/docker-compose.yml")
+    host.check_output(
+        f"git -C {PROJECT} show HEAD:docker-compose.yml > {scratch}/docker-compose.yml"
+    )
     host.check_output(f"git -C {scratch} apply -p1 {manifest['patch']}")
     assert host.file(f"{scratch}/docker-compose.yml").sha256sum == file["sha256_after"]
     assert host.file(f"{PROJECT}/docker-compose.yml").sha256sum == file["sha256_after"]
