@@ -93,7 +93,7 @@ def rows_source(context: Context, entries: Iterable[Entry]) -> str:
             parts.append(f"args={entry.args}")
         if entry.kwargs:
             parts.append(f"kwargs={entry.kwargs}")
-        if cluster := _cluster(context, entry):
+        if cluster := cluster_of(context, entry):
             parts.append(f"cluster={_text(cluster)}")
         if limit := _limit(context, entry):
             parts.append(f"timeout={limit:g}")
@@ -106,7 +106,7 @@ def rows_source(context: Context, entries: Iterable[Entry]) -> str:
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _cluster(context: Context, entry: Entry) -> str:
+def cluster_of(context: Context, entry: Entry) -> str:
     """The entry's own queue, else its task's."""
     if entry.queue:
         return context.cluster(entry.queue)

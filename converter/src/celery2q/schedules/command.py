@@ -16,6 +16,7 @@ from celery2q.schedules.firing import celery_times, q_times
 from celery2q.schedules.model import Entry
 from celery2q.schedules.rows import entries as row_entries
 from celery2q.schedules.rows import is_export
+from celery2q.setup_schedules import cluster_of, rows_source
 from celery2q.sources import Tree
 
 
@@ -61,7 +62,7 @@ def describe(context: Context, entry: Entry, start: datetime) -> dict[str, Any]:
         "minutes": timing.minutes or None,
         "args": entry.args,
         "kwargs": entry.kwargs,
-        "cluster": context.cluster(entry.queue) or None,
+        "cluster": cluster_of(context, entry) or None,
         "repeats": -1 if entry.enabled else 0,
     }
     if timing.dynamic:
@@ -95,8 +96,6 @@ def run(path: Path, kind: str, read: Callable[[Path], Tree]) -> int:
     start = datetime.now(UTC).replace(microsecond=0)
     rows = [describe(context, entry, start) for entry in found]
     if kind == "python":
-        from celery2q.setup_schedules import rows_source
-
         sys.stdout.write(rows_source(context, found))
     else:
         celery_zone, q_zone = zones(context)
