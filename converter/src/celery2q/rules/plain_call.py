@@ -7,12 +7,13 @@ Resolved through imports and re-exports. A receiver that cannot be resolved is a
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
-from celery2q.send import values_of
+from celery2q.send import KNOWN, values_of
 
 RULE = "plain-call"
 SENDS = frozenset("delay apply_async delay_on_commit apply_async_on_commit".split())
@@ -61,6 +62,11 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
         return None
     if not _unresolved(context, module, node.value):
         return None
+    helpers = _helper_task(context, module, node)
+    if helpers is not None:
+        return helpers
+    if re.search(r"pool|executor", module.text(node.value), re.IGNORECASE):
+        return None  # multiprocessing's pools have an apply_async too
     what = module.text(node.value).splitlines()[0][:50]
     if node.attr == "delay":
         parent = module.parents[node]
@@ -96,6 +102,37 @@ def _function(context: Context, module: ModuleIndex, node: ast.expr) -> str:
         if "q_task" in text or "task" in text.lower():
             return ""
     return dotted or ""
+
+
+def _helper_task(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding | None:
+    """A sending of a task that the helper's @q_task made, which has these methods itself."""
+    dotted = context.project.resolve(module, node.value)
+    found = context.project.definition(dotted) if dotted else None
+    if found is None or not isinstance(found[1].node, FUNCTIONS):
+        return None
+    decorators = [ast.unparse(item) for item in found[1].node.decorator_list]
+    if not any(text.startswith("q_task") for text in decorators):
+        return None
+    call = module.parents[node]
+    given = {keyword.arg for keyword in call.keywords} if isinstance(call, ast.Call) else set()
+    odd = sorted(str(name) for name in given - KNOWN) if node.attr == "apply_async" else []
+    if odd:
+        return context.at(
+            RULE,
+            Level.ERROR,
+            module,
+            node,
+            f"{dotted} is sent with {odd[0]}=, which the helper's tasks do not know.",
+            "Do by hand what hangs on it, and send it with enqueue.",
+        )
+    return context.at(
+        RULE,
+        Level.NOTE,
+        module,
+        node,
+        f"{dotted} is sent with .{node.attr} of the helper's task.",
+        "It works; send it with enqueue like the others.",
+    )
 
 
 def _of_canvas(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
@@ -164,6 +201,14 @@ EXAMPLES = (
         ("shop/jobs.py:3",),
     ),
     Example(
+        "a task of the helper's, and one with an option that it does not know",
+        {
+            "shop/a.py": "from shop.q_tasks import q_task\n\n\n@q_task(bind=True)\n"
+            "def send(self):\n    pass\n\n\nsend.delay()\nsend.apply_async(link=print)\n",
+        },
+        ("shop/a.py:9", "shop/a.py:10"),
+    ),
+    Example(
         "a receiver that nothing explains",
         {"shop/a.py": "# celery\ndef run(task):\n    task.apply_async()\n    task.delay()\n"},
         ("shop/a.py:3", "shop/a.py:4"),
@@ -181,7 +226,8 @@ EXAMPLES = (
         "methods of other libraries",
         {
             "shop/__init__.py": "",
-            "shop/a.py": "# celery\nimport requests\n\nrequests.adapters.retry(3)\n\n\n"
+            "shop/a.py": "# celery\nimport requests\n\nrequests.adapters.retry(3)\n"
+            "worker_pool.apply_async(print)\n\n\n"
             "class A:\n    def run(self):\n        self.retry()\n",
         },
     ),
