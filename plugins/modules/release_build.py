@@ -187,7 +187,7 @@ class Release:
         """The application's images with what runs now; of a resumed run what ran before it."""
         if self.params["recorded"]:
             return [dict(image) for image in self.params["recorded"]]
-        current = self.current()
+        current = self.project.config()
         planned = plan_images(current, self.project.name, self.roster)
         containers = [describe_container(item) for item in self.project.containers()]
         run_id = self.params["run_id"]
@@ -198,10 +198,6 @@ class Release:
             tag = f"{place}:{run_id}-after" if image["replaced"] else ""
             image["after"] = {"id": "", "tag": tag}
         return planned
-
-    def current(self) -> dict[str, Any]:
-        """Compose's reading of the files that run now."""
-        return self.project.config()
 
     def target(self) -> dict[str, Any]:
         """Compose's reading of the new release's own files, {} when it has none that can be read.
@@ -252,7 +248,7 @@ class Release:
 
     def document(self, images: list[dict[str, Any]]) -> dict[str, Any]:
         """The Compose file that builds the candidates."""
-        current, target = self.current(), self.target()
+        current, target = self.project.config(), self.target()
         places = Places(self.params["root"], self.params["tree"])
         parts: dict[str, dict[str, Any]] = {}
         for image in images:
@@ -340,7 +336,7 @@ class Release:
             {name for image in images if image["replaced"] for name in image["services"]}
         )
         looked = self.params["tree"] if not self.params["pull"] else self.params["root"]
-        mounts = code_mounts(self.current(), services, self.params["root"], looked or "")
+        mounts = code_mounts(self.project.config(), services, self.params["root"], looked or "")
         if mounts:
             shown = ", ".join(f"{m['source']} at {m['target']} in {m['service']}" for m in mounts)
             if self.params["pull"]:
