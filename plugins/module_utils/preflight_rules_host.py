@@ -148,7 +148,8 @@ def judge_bystanders(found: Judgement, host: dict[str, Any], settings: dict[str,
     """What is not the application's own agrees with the Compose files.
 
     The switch starts services with what they depend on, and Compose recreates a container whose
-    model has changed since it was made.
+    model has changed since it was made. It is a warning, since `docker compose config --hash`
+    leaves out what an env_file brings: a service with one may look changed and not be.
 
     Args:
         settings: `app_services` are the application's own.
@@ -160,12 +161,13 @@ def judge_bystanders(found: Judgement, host: dict[str, Any], settings: dict[str,
             item["state"] == "running" and item.get("config_hash") not in (None, service["hash"])
             for item in service["containers"]
         ):
-            found.error(
+            found.warning(
                 "bystander_drift",
-                f"the container of the service {name} was made from another form of the Compose "
-                "files than stands there now",
-                "no difference: starting a service that depends on it would recreate it",
-                f"Apply the files first (`docker compose up -d {name}`), or take the change back.",
+                f"the container of the service {name} seems to be made from another form of the "
+                "Compose files than stands there now",
+                "no difference: starting a service that depends on it may recreate it",
+                f"See `docker compose up -d --dry-run {name}`; apply the files first, or take the "
+                "change back.",
             )
 
 

@@ -265,9 +265,9 @@ CASES: list[tuple[Change, str, str, str]] = [
     (put(f"{WEB}/0/health", "unhealthy"), "warning", "container_unwell", "unhealthy"),
     (
         put("host/compose/services/db/containers/0/config_hash", "aa"),
-        "error",
+        "warning",
         "bystander_drift",
-        "docker compose up -d db",
+        "--dry-run db",
     ),
     (
         put("host/git", {"checkout": False, "error": "no Git checkout"}),
