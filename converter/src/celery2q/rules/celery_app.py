@@ -30,8 +30,16 @@ def check(context: Context) -> Iterator[Finding]:
             continue
         apps = {app for app in context.registry.apps if app.rpartition(".")[0] == name}
         reason = _held_by(context, module, apps)
+        names = {app.rpartition(".")[2] for app in apps}
         first = next(
-            (item for item in module.tree.body if isinstance(item, ast.Assign)), module.tree.body[0]
+            (
+                item
+                for item in module.tree.body
+                if isinstance(item, ast.Assign)
+                and isinstance(item.targets[0], ast.Name)
+                and item.targets[0].id in names
+            ),
+            module.tree.body[0],
         )
         message = f"{name} makes the Celery app."
         if reason:

@@ -37,6 +37,7 @@ def check(context: Context) -> Iterator[Finding]:
             where = [
                 f"{module.path}:{getattr(node, 'lineno', 1)}"
                 for module, node in readers.get(item.name, [])
+                if module is item.module or not isinstance(node, ast.Name)
             ]
             yield _check(context, item, where[0] if where else "", item.module.path in done)
             if item.name in EAGER:
