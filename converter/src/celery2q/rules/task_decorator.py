@@ -110,6 +110,17 @@ def _check_task(context: Context, task: TaskDef, used: set[str]) -> Finding:
             f"{task.path} is a Celery task inside a function, where no worker can import it.",
             "Move it to the module's top.",
         )
+    if isinstance(module.parents.get(node), ast.ClassDef) and not any(
+        module.text(item) == "staticmethod" for item in node.decorator_list
+    ):
+        return context.at(
+            RULE,
+            Level.ERROR,
+            module,
+            decorator,
+            f"{task.path} is a Celery task and a method; no worker can call it without its object.",
+            "Make it a function at the module's top that looks its object up.",
+        )
     if task.spread:
         return context.at(
             RULE,
@@ -270,6 +281,16 @@ EXAMPLES = (
             "@q_task(bind=True, max_retries=2)\ndef one(self, order):\n"
             "    raise self.retry(countdown=3)\n",
         },
+    ),
+    Example(
+        "a method, and a function inside a function",
+        {
+            "shop/__init__.py": "",
+            "shop/tasks.py": "from celery import shared_task\n\n\nclass A:\n    @shared_task\n"
+            "    def one(self):\n        pass\n\n\ndef make():\n    @shared_task\n"
+            "    def two():\n        pass\n\n    two.delay()\n",
+        },
+        ("shop/tasks.py:5", "shop/tasks.py:11"),
     ),
     Example(
         "a decorator of another library",
