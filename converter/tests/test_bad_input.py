@@ -89,6 +89,15 @@ def test_an_unreadable_folder_as_any_user(tree: Path, capsys, monkeypatch):
     assert any(item["path"] == "shop/tasks.py" for item in report["findings"])
 
 
+def test_a_text_in_another_encoding_is_no_problem(tree: Path, capsys):
+    (tree / "LICENSE.txt").write_bytes(b"\xa9 celery\n")
+    (tree / "requirements.txt").write_bytes(b"# \xa9\ncelery\npillow\n")
+    status, report = lint(tree, capsys)
+    assert status == 1 and report["skipped"] == []
+    main(["convert", str(tree), "--write"])
+    assert (tree / "requirements.txt").read_bytes().startswith(b"# \xa9\n")
+
+
 def test_nothing_to_read(tmp_path: Path, capsys):
     assert main(["lint", str(tmp_path / "absent")]) == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -94,6 +94,8 @@ class Tree:
 def decode(data: bytes, python: bool) -> tuple[str, str]:
     """Decode a file as Python would (its coding line, else UTF-8).
 
+    Other texts that are not UTF-8 are read as Latin-1, which maps every byte and back.
+
     Raises:
         UnicodeDecodeError, SyntaxError, LookupError: the text cannot be read.
     """
@@ -102,7 +104,12 @@ def decode(data: bytes, python: bool) -> tuple[str, str]:
         encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
     elif data.startswith(b"\xef\xbb\xbf"):
         encoding = "utf-8-sig"
-    return data.decode(encoding), encoding
+    try:
+        return data.decode(encoding), encoding
+    except UnicodeDecodeError:
+        if python:
+            raise
+        return data.decode("latin-1"), "latin-1"
 
 
 def wanted(name: str) -> bool:
