@@ -71,3 +71,20 @@ def test_rules_are_listed_and_explained(capsys):
     assert main(["rules", "task-call"]) == 0
     assert "delay_on_commit" in capsys.readouterr().out
     assert main(["rules", "no-such"]) == 2
+
+
+def test_a_queue_goes_where_it_is_told_to(tmp_path: Path, capsys):
+    (tmp_path / "a.py").write_text(
+        "from celery import shared_task\n\n\n@shared_task(queue='gis')\ndef send():\n"
+        "    send.delay()\n"
+    )
+    for options, cluster in (
+        ([], "cluster='gis'"),
+        (["--queue", "gis=default"], ""),
+        (["--queue", "gis=maps"], "cluster='maps'"),
+        (["--one-cluster"], ""),
+    ):
+        main(["convert", str(tmp_path), *options])
+        sent = f"+    async_task('a.send'{', ' if cluster else ''}{cluster})\n"
+        assert sent in capsys.readouterr().out
+    assert main(["convert", str(tmp_path), "--queue", "gis"]) == 2

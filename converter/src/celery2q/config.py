@@ -18,7 +18,7 @@ class Config:
     """What a project decides by itself.
 
     Attributes:
-        clusters: Celery queue → Django-Q cluster; "" is the default cluster.
+        clusters: Celery queue → Django-Q cluster; "" or "default" is the default cluster.
         one_cluster: all queues that `clusters` does not name go to the default cluster.
         default_queues: names of Celery queues that are the default one.
         settings: dotted settings module that gets Q_CLUSTER; "" finds it.
@@ -42,7 +42,8 @@ class Config:
         if not queue:
             return ""
         if queue in self.clusters:
-            return self.clusters[queue]
+            named = self.clusters[queue]
+            return "" if named == "default" else named
         if queue in self.default_queues or self.one_cluster:
             return ""
         return queue
