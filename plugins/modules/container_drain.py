@@ -73,6 +73,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
 # First processes that do not hand SIGTERM to the one process that drains on it.
 NO_FORWARDERS = {"sh", "dash", "bash", "ash", "busybox", "dumb-init"}
 POLL_SECONDS = 0.2
+RETURNING = "unless-stopped"
 
 
 def command_line(pid: int) -> list[str]:
@@ -114,6 +115,15 @@ def set_restart_policy(container: str, policy: dict[str, Any]) -> None:
     if name == "on-failure" and policy.get("MaximumRetryCount"):
         name += f":{policy['MaximumRetryCount']}"
     run(["docker", "update", "--restart", name, container], timeout=30)
+
+
+def returning(policy: dict[str, Any]) -> dict[str, Any]:
+    """The policy by which Docker starts a container again that ends with status 0.
+
+    `on-failure` and `no` would leave it down: a worker that was asked to end and given up on has
+    to come back, so it gets `unless-stopped` until it is made anew.
+    """
+    return policy if policy.get("Name") in ("always", "unless-stopped") else {"Name": RETURNING}
 
 
 def ask_to_end(inspected: dict[str, Any]) -> None:
@@ -173,11 +183,11 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
         if waiting and time.monotonic() - start > timeout:
             names = ", ".join(results[item]["name"] for item in sorted(waiting))
             for item in waiting:
-                set_restart_policy(item, policies[item])
+                set_restart_policy(item, returning(policies[item]))
             raise DockerError(
                 f"{names} did not end within {timeout:g} s after SIGTERM. Nothing was killed: "
-                "a task may still run there, and Docker starts it again by its restart policy when "
-                "it ends. Wait for it, or raise the timeout, and run again."
+                "a task may still run there, and Docker starts it again when it ends. Wait for it, "
+                "or raise the timeout, and run again."
             )
         if waiting:
             time.sleep(POLL_SECONDS)

@@ -55,6 +55,12 @@ def test_a_process_that_is_gone_receives_the_signal_itself(monkeypatch) -> None:
     assert container_drain.receiver(5) == 5
 
 
+def test_a_worker_that_is_given_up_on_comes_back_whatever_its_policy() -> None:
+    assert container_drain.returning({"Name": "always"}) == {"Name": "always"}
+    for name in ("no", "on-failure", ""):
+        assert container_drain.returning({"Name": name}) == {"Name": "unless-stopped"}
+
+
 def test_a_container_between_two_crashes_is_stopped_by_docker_alone(monkeypatch) -> None:
     commands = []
     monkeypatch.setattr(container_drain, "run", lambda argv, **_more: commands.append(argv))
