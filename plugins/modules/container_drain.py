@@ -14,7 +14,8 @@ description:
     never sends SIGKILL, so that a task that runs is not lost.
   - The process is the container's first one, unless that is a shell or C(dumb-init), which do not
     forward the signal in a way that Celery and Django-Q survive; then it is the process below it.
-  - An exit status other than 0 is a failure, because tasks may have been lost.
+  - An exit status other than 0 is a failure, because tasks may have been lost; not that of a
+    container that crashes in a loop, which ends so by itself.
 options:
   containers:
     description: The containers' ids or names.
@@ -61,6 +62,7 @@ import contextlib
 import os
 import signal
 import time
+from datetime import datetime, timezone
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -74,6 +76,9 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
 NO_FORWARDERS = {"sh", "dash", "bash", "ash", "busybox", "dumb-init"}
 POLL_SECONDS = 0.2
 RETURNING = "unless-stopped"
+# A container that was restarted and has been up for less crashes in a loop. Docker waits for at most
+# a minute between two starts.
+LOOP_SECONDS = 60
 
 
 def command_line(pid: int) -> list[str]:
@@ -117,6 +122,16 @@ def set_restart_policy(container: str, policy: dict[str, Any]) -> None:
     run(["docker", "update", "--restart", name, container], timeout=30)
 
 
+def crashes_in_a_loop(inspected: dict[str, Any], now: datetime) -> bool:
+    """Whether a container ends by itself again and again: how it ends then is not our doing."""
+    state = inspected["State"]
+    if not state["Running"]:
+        return False
+    started = datetime.strptime(state["StartedAt"][:19] + "+0000", "%Y-%m-%dT%H:%M:%S%z")
+    young = (now - started).total_seconds() < LOOP_SECONDS
+    return not state["Pid"] or (inspected.get("RestartCount", 0) > 0 and young)
+
+
 def returning(policy: dict[str, Any]) -> dict[str, Any]:
     """The policy by which Docker starts a container again that ends with status 0.
 
@@ -150,7 +165,7 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
     """Ask the running ones among the containers to end, and wait.
 
     Returns:
-        For each container {id, name, was_running, exit_code, finished_at, seconds}.
+        For each container {id, name, was_running, looping, exit_code, finished_at, seconds}.
 
     Raises:
         DockerError: one did not end in time, or with another status than 0.
@@ -166,7 +181,8 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
         results[inspected["Id"]] = {
             "id": inspected["Id"],
             "name": inspected["Name"].lstrip("/"),
-            "was_running": running and inspected["State"]["Pid"] > 0,
+            "was_running": running,
+            "looping": crashes_in_a_loop(inspected, datetime.now(timezone.utc)),
             "exit_code": None,
             "finished_at": None,
             "seconds": 0.0,
@@ -191,7 +207,11 @@ def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
             )
         if waiting:
             time.sleep(POLL_SECONDS)
-    bad = [entry for entry in results.values() if entry["was_running"] and entry["exit_code"] != 0]
+    bad = [
+        entry
+        for entry in results.values()
+        if entry["was_running"] and not entry["looping"] and entry["exit_code"] != 0
+    ]
     if bad:
         raise DockerError(
             "; ".join(f"{entry['name']} ended with status {entry['exit_code']}" for entry in bad)

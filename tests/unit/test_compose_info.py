@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import pytest
 from ansible_collections.cutover.django_q.plugins.modules import compose_info, container_drain
 
 CONFIG = {
@@ -70,3 +73,22 @@ def test_a_container_between_two_crashes_is_stopped_by_docker_alone(monkeypatch)
         ["docker", "update", "--restart", "no", "c"],
         ["docker", "stop", "--time", "-1", "c"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("running", "pid", "restarts", "started", "looping"),
+    [
+        (True, 7, 3, "2026-01-01T11:59:58.123456789Z", True),
+        (True, 0, 3, "2026-01-01T10:00:00.1Z", True),
+        (True, 7, 0, "2026-01-01T11:59:58Z", False),
+        (True, 7, 3, "2026-01-01T10:00:00.1Z", False),
+        (False, 0, 3, "0001-01-01T00:00:00Z", False),
+    ],
+)
+def test_a_loop_of_crashes_is_told_from_a_restart_long_ago(
+    running: bool, pid: int, restarts: int, started: str, looping: bool
+) -> None:
+    state = {"Running": running, "Pid": pid, "StartedAt": started}
+    now = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    found = container_drain.crashes_in_a_loop({"State": state, "RestartCount": restarts}, now)
+    assert found is looping
