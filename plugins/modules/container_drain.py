@@ -76,8 +76,8 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
 NO_FORWARDERS = {"sh", "dash", "bash", "ash", "busybox", "dumb-init"}
 POLL_SECONDS = 0.2
 RETURNING = "unless-stopped"
-# A container that was restarted and has been up for less crashes in a loop. Docker waits for at most
-# a minute between two starts.
+# A container that was restarted and has been up for less crashes in a loop: Docker waits for at
+# most a minute between two starts.
 LOOP_SECONDS = 60
 
 
