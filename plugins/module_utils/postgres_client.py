@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from glob import glob
 
 from ansible_collections.cutover.django_q.plugins.module_utils.postgres_errors import (
@@ -72,7 +73,7 @@ def pick_client_major(available: list[int], server: int) -> int:
     return min(newer) if newer else max(available)
 
 
-class Client:
+class Client(ABC):
     """PostgreSQL's client programs for one database; use it in a ``with`` statement."""
 
     def __init__(self, options: Options) -> None:
@@ -89,15 +90,16 @@ class Client:
         return None
 
     @property
+    @abstractmethod
     def where(self) -> str:
         """The container or ``host:port``, for messages."""
-        raise NotImplementedError
 
     @property
     def in_container(self) -> bool:
         """Whether the programs run inside the database's container."""
         return bool(self.options.container)
 
+    @abstractmethod
     def program(
         self,
         name: str,
@@ -117,10 +119,10 @@ class Client:
             lifeline: The program, which reads nothing, ends with this process, even where it runs
                 in a container.
         """
-        raise NotImplementedError
 
     def prefer(self, server_major: int) -> None:
         """Use the programs that fit the server best, where there is a choice."""
+        return None
 
     def version(self, name: str) -> Version:
         """The version of a client program.

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.cutover.django_q.plugins.module_utils import release_images
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
+    LABEL_HASH,
     LABEL_SERVICE,
     ComposeProject,
     DockerError,
@@ -19,9 +20,6 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
     run,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.release_probe import Prober
-
-# Compose's label for the hash of the model that a container was made from.
-LABEL_HASH = "com.docker.compose.config-hash"
 
 
 def needed_by(service: str, services: dict[str, Any]) -> set[str]:
@@ -96,9 +94,7 @@ class Recreation:
     def read(self) -> None:
         """Read what Compose makes of the files."""
         self.services = self.project.config().get("services") or {}
-        argv = self.project.argv("--profile", "*", "config", "--hash", "*")
-        listed = run(argv, timeout=60, cwd=self.project.directory)
-        self.hashes = dict(line.split(maxsplit=1) for line in listed.splitlines() if line.strip())
+        self.hashes = self.project.hashes()
 
     def dependencies(self, service: str) -> list[str]:
         """The options that leave alone what a service depends on.
