@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from testbed import hosts, images
@@ -19,6 +20,10 @@ from testbed.machine import ROOT
 EXAMPLES = ROOT / "examples"
 BUILDER = "cutover-golden-builder"
 LABEL = "cutover.testbed=golden"
+#: Ends the name of the second, empty volume that says that the first is whole.
+WHOLE = "-whole"
+#: Several checkouts may work on one machine: what another one made today is left to it.
+KEPT_FOR = timedelta(days=1)
 #: Folders whose Dockerfile and requirements are built, the first laid under the second.
 APPLICATIONS = (("air_risk",), ("air_risk", "django_q/overlay"))
 
@@ -43,7 +48,7 @@ def ensure() -> str:
             _make(base, None, _load_images)
         if wanted == full and not _complete(full):
             _make(full, base, _build_applications)
-        _remove_others({base, full})
+        _remove({name for name, age in _ages().items() if age > KEPT_FOR} - {base, full})
     return wanted
 
 
@@ -57,12 +62,12 @@ def copy_volume(source: str, target: str) -> None:
 def remove_all() -> None:
     """Remove every golden volume."""
     run(["docker", "rm", "--force", "--volumes", BUILDER], check=False, timeout=120)
-    _remove_others(set())
+    _remove(set(_ages()))
 
 
 def _complete(volume: str) -> bool:
     """A volume's name is its content; a second, empty volume says that it is whole."""
-    command = ["docker", "volume", "inspect", volume, f"{volume}-whole"]
+    command = ["docker", "volume", "inspect", volume, f"{volume}{WHOLE}"]
     return run(command, check=False).returncode == 0
 
 
@@ -85,7 +90,7 @@ def _make(volume: str, source: str | None, fill) -> None:
     # An orderly end, so that what is copied is a folder at rest.
     run(["docker", "stop", "--time", "60", BUILDER], timeout=120)
     run(["docker", "rm", "--volumes", BUILDER], timeout=120)
-    run(["docker", "volume", "create", "--label", LABEL, f"{volume}-whole"])
+    run(["docker", "volume", "create", "--label", LABEL, f"{volume}{WHOLE}"])
 
 
 def _load_images(builder: hosts.Host) -> None:
@@ -148,9 +153,33 @@ def _requirements() -> list[str]:
     ]
 
 
-def _remove_others(kept: set[str]) -> None:
-    """Remove golden volumes of earlier contents."""
+def _ages() -> dict[str, timedelta]:
+    """Golden volume, without the mark of wholeness, to the time since it was begun."""
     listed = run(["docker", "volume", "ls", "--quiet", "--filter", f"label={LABEL}"]).stdout.split()
-    for volume in listed:
-        if volume.removesuffix("-whole") not in kept:
-            run(["docker", "volume", "rm", volume], check=False, timeout=120)
+    if not listed:
+        return {}
+    template = "{{.Name}} {{.CreatedAt}}"
+    lines = run(["docker", "volume", "inspect", "--format", template, *listed]).stdout.splitlines()
+    return ages(lines, datetime.now(UTC))
+
+
+def ages(lines: list[str], now: datetime) -> dict[str, timedelta]:
+    """Age of each volume; its mark, a volume of its own, does not count.
+
+    Args:
+        lines: Name and time of creation (ISO 8601 with its offset), as Docker prints them.
+        now: The time to count back from, with a zone.
+    """
+    found = (line.split(maxsplit=1) for line in lines)
+    return {
+        name: now - datetime.fromisoformat(created)
+        for name, created in found
+        if not name.endswith(WHOLE)
+    }
+
+
+def _remove(volumes: set[str]) -> None:
+    """Remove golden volumes, their marks first; one that is being copied stays."""
+    for volume in sorted(volumes):
+        for name in (f"{volume}{WHOLE}", volume):
+            run(["docker", "volume", "rm", name], check=False, timeout=120)
