@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from testbed import hosts
-from testbed.air_risk import SERVICES_BEFORE, AirRisk
-from testbed.deploy import PROJECT, STATE
+from testbed import hosts, standing
+from testbed.air_risk import AirRisk
 
 HOST = "cutover-molecule-failures"
 
@@ -30,25 +29,6 @@ def before() -> dict[str, Any]:
 
 
 @pytest.fixture
-def as_before(app: AirRisk, before: dict[str, Any]) -> Callable[[], None]:
+def as_before(before: dict[str, Any]) -> Callable[[], None]:
     """A call that asserts that the service is what it was."""
-    host = hosts.Host(HOST)
-
-    def check() -> None:
-        services = app.services()
-        assert set(services) == SERVICES_BEFORE
-        for name, container in services.items():
-            was = before["containers"][name]
-            assert container.state == "running", name
-            assert container.image_id == was["image_id"], name
-            assert container.restart_policy == was["restart_policy"], name
-        compose_sha256 = host.run("sha256sum", f"{PROJECT}/docker-compose.yml").split()[0]
-        assert compose_sha256 == before["compose_sha256"]
-        assert host.run("git", "-C", PROJECT, "rev-parse", "HEAD").strip() == before["git"]["head"]
-        assert host.run("git", "-C", PROJECT, "status", "--porcelain").strip() == ""
-        assert "lock" not in host.run("ls", STATE).split()
-        live = {name for name, repeats in app.schedules().items() if repeats != 0}
-        assert live == set(before["schedules"])
-        assert [row["engine"] for row in app.run_task(seconds=0.2)] == ["celery"]
-
-    return check
+    return lambda: standing.assert_as_before(hosts.Host(HOST), before)
