@@ -88,3 +88,27 @@ def test_a_queue_goes_where_it_is_told_to(tmp_path: Path, capsys):
         sent = f"+    async_task('a.send'{', ' if cluster else ''}{cluster})\n"
         assert sent in capsys.readouterr().out
     assert main(["convert", str(tmp_path), "--queue", "gis"]) == 2
+
+
+def test_files_that_go_with_celery(tmp_path: Path, capsys):
+    """They are removed, and what only they used goes too; a second run changes nothing."""
+    files = {
+        "celery2q.toml": 'remove = ["shop/seed.py", "shop/gone.py"]\n',
+        "shop/__init__.py": "",
+        "shop/settings.py": "INSTALLED_APPS = ['shop', 'django_celery_beat', 'django_q']\n",
+        "shop/seed.py": "from django_celery_beat.models import PeriodicTask\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    assert main(["lint", str(tmp_path)]) == 1
+    capsys.readouterr()
+    assert main(["convert", str(tmp_path), "--write", "--format", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["written"] == ["shop/seed.py", "shop/settings.py"]
+    assert report["settled_counts"] == {"celery-app": 1, "installed-apps": 1}
+    assert not (tmp_path / "shop/seed.py").exists()
+    settings = (tmp_path / "shop/settings.py").read_text()
+    assert settings == "INSTALLED_APPS = ['shop', 'django_q']\n"
+    assert main(["convert", str(tmp_path), "--format", "diff"]) == 0
+    assert capsys.readouterr().out == ""

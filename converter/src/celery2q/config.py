@@ -26,6 +26,7 @@ class Config:
         commands_app: app that gets setup_schedules; "" finds one.
         archive: keep celery.py under another name instead of removing it.
         exclude: path prefixes that are left alone.
+        remove: paths of files that are there for Celery alone, and go with it.
     """
 
     clusters: dict[str, str] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Config:
     commands_app: str = ""
     archive: bool = False
     exclude: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
 
     def cluster(self, queue: str | None) -> str:
         """The cluster that serves a queue; "" for the default one."""
@@ -58,6 +60,7 @@ _TYPES: dict[str, type] = {
     "commands_app": str,
     "archive": bool,
     "exclude": list,
+    "remove": list,
 }
 
 

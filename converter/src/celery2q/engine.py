@@ -81,14 +81,16 @@ def convert(
         The changes and what is left; nothing is written.
     """
     rules = all_rules() if rules is None else rules
-    context = Context(tree, config)
-    findings = lint(context, rules)
     result = Conversion(tree)
+    gone = dict.fromkeys(path for path in config.remove if path in tree.files)
+    result.settled = [_removed(path) for path in gone]
+    context = Context(tree.with_changes(gone), config)
+    findings = lint(context, rules)
     kinds = {rule.id: rule.kind for rule in rules}
     chosen = [item for item in findings if not kind or kinds.get(item.rule) == kind]
     changes, unmade = _apply(context, chosen, result)
     unmade |= {id(item) for item in findings} - {id(item) for item in chosen}
-    result.changes = {
+    result.changes = gone | {
         path: text
         for path, text in changes.items()
         if text != (tree.files[path].text if path in tree.files else None)
@@ -104,6 +106,13 @@ def convert(
             result.notes.append(item)
     result.problems = list(dict.fromkeys([*tree.problems, *after.tree.problems]))
     return result
+
+
+def _removed(path: str) -> Finding:
+    """A file that the project itself says goes with Celery."""
+    return Finding(
+        "celery-app", Level.ERROR, path, 1, 1, "This file is there for Celery alone.", "Remove it."
+    )
 
 
 def _apply(

@@ -6,6 +6,7 @@ import ast
 import math
 from typing import Any
 
+from celery2q.compose import concurrency
 from celery2q.context import Context
 from celery2q.index import ModuleIndex
 from celery2q.settings import Setting
@@ -54,6 +55,14 @@ def cluster_dict(setting: Setting) -> dict[str, ast.expr] | None:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "dict":
         return {keyword.arg: keyword.value for keyword in value.keywords if keyword.arg}
     return None
+
+
+def celery_concurrency(context: Context) -> int:
+    """Tasks that Celery runs at once: a worker's `-c`, else the setting; 0 where none says so."""
+    value = concurrency(context)
+    if not value:
+        value = setting_value(context, "CELERY_WORKER_CONCURRENCY", "CELERYD_CONCURRENCY")
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def celery_zone(context: Context) -> str:
@@ -117,8 +126,7 @@ def wanted(context: Context, module: ModuleIndex | None = None) -> dict[str, Any
     limit = setting_value(context, "CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT")
     timeout = int(limit) if isinstance(limit, int | float) else DEFAULT_TIMEOUT
     longest = math.ceil(max([timeout, *limits]))
-    workers = setting_value(context, "CELERY_WORKER_CONCURRENCY", "CELERYD_CONCURRENCY")
-    workers = workers if isinstance(workers, int) and workers > 0 else DEFAULT_WORKERS
+    workers = celery_concurrency(context) or DEFAULT_WORKERS
     values: dict[str, Any] = {
         "name": main.name.split(".")[0] if main else "default",
         "orm": "default",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import libcst as cst
 
+NAMES_CELERY = re.compile(r"celery|beat\b", re.IGNORECASE)
 #: Takes a statement as a module of its own and the line it starts on; gives what it becomes.
 Rewrite = Callable[[cst.Module, int], cst.Module]
 
@@ -44,6 +45,24 @@ def _without_gap(lines: list[str], start: int, end: int) -> tuple[int, int]:
     return start - min(before, after), end
 
 
+def _heading(lines: list[str], start: int, end: int) -> int:
+    """Lines above a removed block that head what is gone with it.
+
+    A comment that names Celery, with blank lines around it, and no code below before the next
+    comment: the section has nothing in it any more.
+    """
+    above = start - 1
+    while above and not lines[above - 1].strip():
+        above -= 1
+    first = above
+    while first and lines[first - 1].startswith("#"):
+        first -= 1
+    apart = above < start - 1 and (first == 0 or not lines[first - 1].strip())
+    below = next((line for line in lines[end:] if line.strip()), "#")
+    names = any(NAMES_CELERY.search(line) for line in lines[first:above])
+    return start - 1 - first if apart and names and below.startswith("#") else 0
+
+
 def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
     """Rewrite the top-level statements that hold the wanted lines.
 
@@ -73,6 +92,7 @@ def rewrite_lines(text: str, wanted: Iterable[int], rewrite: Rewrite) -> str:
             new = []
             while start > 1 and not imports and lines[start - 2].startswith("#"):
                 start -= 1  # a comment that stands right above says what went
+            start -= 0 if imports else _heading(lines, start, end)
             start, end = _without_gap(lines, start, end)
         elif new and not new[-1].endswith(("\n", "\r")) and end < len(lines):
             new[-1] += ends

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from celery2q.context import Context, Example
-from celery2q.findings import Finding, Level
+from celery2q.findings import Edit, Finding, Level
 from celery2q.index import ModuleIndex
 from celery2q.send import quote
 from celery2q.tasks import constant
@@ -134,6 +134,24 @@ def _use(
     )
 
 
+def _database_error(module: ModuleIndex, node: ast.Attribute) -> Edit:
+    """`(DatabaseError,)` in place of a broker's errors, or the class alone in `(…, *errors)`."""
+    around = module.parents[node]
+    imports = [("django.db", "DatabaseError")]
+    drops = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    if isinstance(around, ast.Starred) and isinstance(module.parents[around], ast.Tuple):
+        return module.edit(
+            "StarredElement",
+            around,
+            lambda old: cst.Element(cst.Name("DatabaseError"), comma=old.comma),
+            imports,
+            drops,
+        )
+    return module.edit(
+        "Attribute", node, lambda _: cst.parse_expression("(DatabaseError,)"), imports, drops
+    )
+
+
 def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> Iterator[Finding]:
     if node.attr in BROKER_ERRORS and isinstance(node.value, ast.Call):
         func = node.value.func
@@ -149,19 +167,14 @@ def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> It
                 node,
                 "The errors of a Celery broker's connection are asked for.",
                 "The queue is a table: catch django.db.DatabaseError.",
-                [
-                    module.edit(
-                        "Attribute",
-                        node,
-                        lambda _: cst.parse_expression("(DatabaseError,)"),
-                        imports=[("django.db", "DatabaseError")],
-                        drops=[n.id for n in ast.walk(func) if isinstance(n, ast.Name)],
-                    )
-                ],
+                [_database_error(module, node)],
             )
             return
     if node.attr == "Task" and not isinstance(module.parents[node], ast.Call):
         return  # a base class, which task-class looks after
+    around = module.parents[module.parents[node]]
+    if isinstance(around, ast.Attribute) and around.attr in BROKER_ERRORS:
+        return  # found as a whole
     if node.attr in APP_PARTS and context.registry.is_app(module, node.value):
         yield context.at(
             RULE,
@@ -253,6 +266,22 @@ EXAMPLES = (
             "@shared_task(name='one')\ndef one():\n    if current_task_id():\n"
             "        print(current_task_id())\n"
             "    enqueue('shop.a.one', args=[], countdown=3)\n    app.send_task('two')\n"
+        },
+    ),
+    Example(
+        "the broker's errors",
+        {
+            "shop/__init__.py": "",
+            "shop/celery.py": _APP,
+            "shop/a.py": "from shop.celery import app\n\n"
+            "ERRORS = app.connection_for_write().connection_errors\n\ntry:\n    pass\n"
+            "except (ValueError, *app.connection_for_write().connection_errors):\n    pass\n",
+        },
+        ("shop/a.py:3", "shop/a.py:7"),
+        {
+            "shop/a.py": "from django.db import DatabaseError\n\n"
+            "ERRORS = (DatabaseError,)\n\ntry:\n    pass\n"
+            "except (ValueError, DatabaseError):\n    pass\n"
         },
     ),
     Example(

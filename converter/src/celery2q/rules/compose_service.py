@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from celery2q.compose import NAME, command, get, services, words
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.sources import Source
 
 RULE = "compose-service"
-NAME = re.compile(r"(^|[/.-])(docker-)?compose[\w.-]*\.ya?ml$", re.IGNORECASE)
 CELERY = re.compile(r"(^|[\s/;&|'\"])(celery\s|celery$|flower(\s|$)|-m\s+celery)")
 
 
@@ -32,37 +32,12 @@ def check(context: Context) -> Iterator[Finding]:
 
 def _compose(context: Context, source: Source) -> Iterator[Finding]:
     try:
-        root = yaml.compose(source.text, Loader=yaml.SafeLoader)
+        found = list(services(source))
     except yaml.YAMLError as error:
         context.tree.problem(source.path, f"no YAML: {str(error).splitlines()[0]}")
         return
-    services = _get(root, "services")
-    if not isinstance(services, yaml.MappingNode):
-        return
-    for key, value in services.value:
-        if isinstance(value, yaml.MappingNode):
-            yield from _service(source, key.value, key, value)
-
-
-def _get(node: Any, name: str) -> Any:
-    """A key's value in a mapping, merge keys followed."""
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    merged = None
-    for key, value in node.value:
-        if key.value == name:
-            return value
-        if key.value == "<<":
-            parts = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            for part in parts:
-                merged = merged or _get(part, name)
-    return merged
-
-
-def _words(node: Any) -> str:
-    if isinstance(node, yaml.SequenceNode):
-        return " ".join(str(item.value) for item in node.value)
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+    for name, key, value in found:
+        yield from _service(source, name, key, value)
 
 
 def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Finding]:
@@ -70,9 +45,8 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
         mark = node.start_mark
         return Finding(RULE, level, source.path, mark.line + 1, mark.column + 1, message, fix)
 
-    command, entry = _get(value, "command"), _get(value, "entrypoint")
-    text = f"{_words(entry)} {_words(command)}".strip()
-    node = command or entry or key
+    text = command(value)
+    node = get(value, "command") or get(value, "entrypoint") or key
     if CELERY.search(text):
         yield found(
             node,
@@ -98,10 +72,10 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
             f"The service {name} names its cluster by -n, which serves the default queue.",
             "Set Q_CLUSTER_NAME in its environment.",
         )
-    health = _get(value, "healthcheck")
+    health = get(value, "healthcheck")
     if health is not None:
-        test = _words(_get(health, "test"))
-        if _words(_get(health, "disable")).lower() == "true" or test.startswith("NONE"):
+        test = words(get(health, "test"))
+        if words(get(health, "disable")).lower() == "true" or test.startswith("NONE"):
             yield found(
                 health,
                 Level.WARNING,

@@ -16,7 +16,16 @@ import libcst as cst
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level, TextEdit
 from celery2q.index import ModuleIndex
-from celery2q.qcluster import cluster_dict, literal, retry_needed, setting_value, source, wanted
+from celery2q.qcluster import (
+    REASONS,
+    celery_concurrency,
+    cluster_dict,
+    literal,
+    retry_needed,
+    setting_value,
+    source,
+    wanted,
+)
 from celery2q.settings import Setting
 from celery2q.tasks import constant
 
@@ -133,6 +142,19 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
                 edits=[module.edit("Integer", keys["timeout"], lambda _: cst.Integer(str(limit)))],
             )
             timeout = limit
+    workers = _number(keys, "workers")
+    busy = celery_concurrency(context) if converting else 0
+    if workers is not None and workers < busy:
+        yield context.at(
+            RULE,
+            Level.WARNING,
+            module,
+            keys["workers"],
+            f"Celery runs {busy} tasks at once, Q_CLUSTER {workers:g}.",
+            f"Set workers to {busy}, the cluster does both now.",
+            edits=[module.edit("Integer", keys["workers"], lambda _: cst.Integer(str(busy)))],
+        )
+        workers = busy
     if isinstance(item.value, ast.Dict) and added:
         yield context.at(
             RULE,
@@ -143,7 +165,7 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
             "Add " + ", ".join(f"{key}={literal(value)}" for key, value in added.items()) + ".",
             edits=[module.edit("Dict", item.value, lambda old: _completed(old, added))],
         )
-    yield from _retry(context, item, keys, timeout, added)
+    yield from _retry(context, item, keys, timeout, workers, added)
     if _number(keys, "save_limit") == -1:
         yield context.at(
             RULE,
@@ -160,9 +182,9 @@ def _retry(
     item: Setting,
     keys: dict[str, ast.expr],
     timeout: float | None,
+    workers: float | None,
     added: dict[str, object],
 ) -> Iterator[Finding]:
-    workers = _number(keys, "workers")
     retry = _number(keys, "retry")
     if timeout is None or workers is None or workers < 1 or ("retry" in keys and retry is None):
         return
@@ -198,24 +220,60 @@ def _completed(old: cst.Dict, added: dict[str, object]) -> cst.Dict:
         gap = cst.ParenthesizedWhitespace(
             indent=first_space.indent, last_line=first_space.last_line
         )
-    comma = cst.Comma(whitespace_after=gap)
     last = elements[-1].comma if elements else cst.MaybeSentinel.DEFAULT
-    if elements:
-        elements[-1] = elements[-1].with_changes(comma=comma)
+    rest = old.rbrace.whitespace_before  # a last comma's own space is never more than a blank
+    before = rest if elements else gap
     mark = '"'
     if elements and isinstance(elements[0], cst.DictElement):
         key = elements[0].key
         mark = key.value[0] if isinstance(key, cst.SimpleString) else mark
     for name, value in added.items():
         text = literal(value)
+        if elements:
+            comma = cst.Comma(whitespace_after=_next_line(gap, before, REASONS.get(name, "")))
+            elements[-1] = elements[-1].with_changes(comma=comma)
+            before = gap
         elements.append(
             cst.DictElement(
                 cst.SimpleString(f"{mark}{name}{mark}"),
                 cst.parse_expression(text if mark == '"' else text.replace('"', "'")),
-                comma=comma,
             )
         )
-    return old.with_changes(elements=[*elements[:-1], elements[-1].with_changes(comma=last)])
+    elements[-1] = elements[-1].with_changes(comma=last)
+    rbrace = old.rbrace.with_changes(whitespace_before=_bare(rest))
+    return old.with_changes(elements=elements, rbrace=rbrace)
+
+
+def _bare(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
+    """A line's end without the comments that stand there."""
+    if not isinstance(space, cst.ParenthesizedWhitespace):
+        return space
+    line = cst.TrailingWhitespace(newline=space.first_line.newline)
+    return space.with_changes(first_line=line, empty_lines=[])
+
+
+def _next_line(
+    gap: cst.BaseParenthesizableWhitespace,
+    before: cst.BaseParenthesizableWhitespace,
+    reason: str,
+) -> cst.BaseParenthesizableWhitespace:
+    """The space before a new key: the comments that stood there, then what the key is for.
+
+    Args:
+        gap: the space between two keys.
+        before: the space that stood after the key before.
+        reason: a comment's text; "" for none. Only where each key has a line of its own.
+    """
+    if not isinstance(gap, cst.ParenthesizedWhitespace):
+        return gap
+    lines = []
+    if isinstance(before, cst.ParenthesizedWhitespace):
+        gap = gap.with_changes(first_line=before.first_line)
+        lines = list(before.empty_lines)
+    if reason:
+        comment = cst.Comment(f"# {reason}")
+        lines.append(cst.EmptyLine(whitespace=gap.last_line, comment=comment))
+    return gap.with_changes(empty_lines=lines)
 
 
 def _cache(context: Context, cluster: Setting) -> Iterator[Finding]:
@@ -265,6 +323,7 @@ def _cache(context: Context, cluster: Setting) -> Iterator[Finding]:
 
 _BASE = {"shop/__init__.py": ""}
 _CACHES = "CACHES = {'default': {'BACKEND': 'django_redis.cache.RedisCache'}}\n"
+_TASK = "from celery import shared_task\n\n\n@shared_task\ndef send():\n    pass\n"
 
 EXAMPLES = (
     Example(
@@ -315,6 +374,42 @@ EXAMPLES = (
                     "cache": "default",
                 }
             )
+        },
+    ),
+    Example(
+        "one that is there lacks keys and workers; each key that comes has its reason",
+        _BASE
+        | {
+            "shop/tasks.py": _TASK,
+            "compose.yaml": "services:\n  worker:\n    command: celery -A shop worker -c 3\n",
+            "shop/settings.py": _CACHES + "INSTALLED_APPS = []\nQ_CLUSTER = {\n"
+            "    'orm': 'default',\n    'workers': 1,\n    'timeout': 60,\n    'retry': 200,\n"
+            "    'queue_limit': 1,\n    'max_attempts': 1,\n    'catch_up': False,  # none\n}\n",
+        },
+        ("shop/settings.py:3", "shop/settings.py:5"),
+        {
+            "shop/settings.py": _CACHES + "INSTALLED_APPS = []\nQ_CLUSTER = {\n"
+            "    'orm': 'default',\n    'workers': 3,\n    'timeout': 60,\n    'retry': 200,\n"
+            "    'queue_limit': 1,\n    'max_attempts': 1,\n    'catch_up': False,  # none\n"
+            f"    # {REASONS['ack_failures']}\n    'ack_failures': True,\n"
+            f"    # {REASONS['time_zone']}\n    'time_zone': 'UTC',\n"
+            f"    # {REASONS['cache']}\n    'cache': 'default',\n}}\n"
+        },
+    ),
+    Example(
+        "one in one line",
+        _BASE
+        | {
+            "shop/tasks.py": _TASK,
+            "shop/settings.py": _CACHES + "INSTALLED_APPS = []\nQ_CLUSTER = {'workers': 4, "
+            "'timeout': 60, 'retry': 200, 'queue_limit': 1, 'max_attempts': 1, 'catch_up': 0, "
+            "'cache': 'default', 'time_zone': 'UTC'}\n",
+        },
+        ("shop/settings.py:3",),
+        {
+            "shop/settings.py": _CACHES + "INSTALLED_APPS = []\nQ_CLUSTER = {'workers': 4, "
+            "'timeout': 60, 'retry': 200, 'queue_limit': 1, 'max_attempts': 1, 'catch_up': 0, "
+            "'cache': 'default', 'time_zone': 'UTC', 'ack_failures': True}\n",
         },
     ),
     Example(

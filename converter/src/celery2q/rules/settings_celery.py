@@ -199,6 +199,22 @@ EXAMPLES = (
         },
     ),
     Example(
+        "a section of nothing but Celery goes with its heading, another one keeps it",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "INSTALLED_APPS = []\n\n# --- Celery ---\n\n"
+            "# the broker\nCELERY_BROKER_URL = 'redis://'\nCELERY_TIMEZONE = 'UTC'\n\n"
+            "# --- Mail (no Celery) ---\n\nMAIL = 1\n",
+            "test/settings.py": "from shop.settings import *\n\n# Celery, mail\n\n"
+            "CELERY_TIMEZONE = 'UTC'\nMAIL = 2\n",
+        },
+        ("shop/settings.py:6", "shop/settings.py:7", "test/settings.py:5"),
+        {
+            "shop/settings.py": "INSTALLED_APPS = []\n\n# --- Mail (no Celery) ---\n\nMAIL = 1\n",
+            "test/settings.py": "from shop.settings import *\n\n# Celery, mail\n\nMAIL = 2\n",
+        },
+    ),
+    Example(
         "a setting that is read elsewhere, and a router that is code",
         {
             "shop/__init__.py": "",
