@@ -1,11 +1,11 @@
 #!/bin/sh
 # make_refs.sh DEST.git: a bare repository of the sample application, for demo and tests.
 #
-# The branch `main` and the tag `celery` are examples/air_risk as it stands here. `django-q`
-# is the same with examples/django_q laid over it. The other tags are `django-q` with one
-# thing changed or broken, each by one function below. Commits are deterministic: the same
-# files give the same ids, whoever runs this, wherever. Running it again brings DEST.git up
-# to date.
+# The branch `main` and the tag `celery` are examples/air_risk as it stands here. The tag
+# `converted` is what `celery2q convert --write` makes of it. `django-q` is that with what the
+# application's people change in the same release. The other tags are `django-q` with one thing
+# changed or broken, each by one function below. Commits are deterministic: the same files give
+# the same ids, whoever runs this, wherever. Running it again brings DEST.git up to date.
 set -eu
 
 if [ $# -ne 1 ]; then
@@ -14,6 +14,11 @@ if [ $# -ne 1 ]; then
 fi
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 dest=$1
+celery2q=$here/../.venv/bin/celery2q
+if [ ! -x "$celery2q" ]; then
+    echo "$0: $celery2q is missing; \`make setup\` installs it" >&2
+    exit 1
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -56,6 +61,44 @@ edit() {
     cat "$work/edited" >"$1"
 }
 
+# convert [OPTION…]: the tree as the converter makes it of `celery`, which leaves no error
+convert() {
+    find "$tree" -mindepth 1 -maxdepth 1 ! -name .git -exec rm -rf {} +
+    git -C "$tree" archive celery | tar -x -C "$tree"
+    if ! "$celery2q" convert "$tree" --write "$@" >"$work/report"; then
+        cat "$work/report" >&2
+        exit 1
+    fi
+}
+
+# what the people of the application change in the release that takes them to Django-Q: a new
+# column, nullable, so that the release before it does not notice
+release_changes() {
+    cat >"$tree/reports/migrations/0002_report_written_at.py" <<'PYTHON'
+"""When a report was written. Nullable: the release before does not know the column."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("reports", "0001_initial")]
+    operations = [
+        migrations.AddField("report", "written_at", models.DateTimeField(null=True)),
+    ]
+PYTHON
+    edit "$tree/reports/models.py" '/^    body = /a\
+    written_at = models.DateTimeField(null=True)'
+    edit "$tree/reports/tasks.py" \
+        's/^\( *\)\(Report.objects.update_or_create(\)\(kind=kind, .*\){"body": body})$/\1\2\
+\1    \3{"body": body, "written_at": timezone.now()}\
+\1)/'
+}
+
+two_clusters() {
+    convert --queue gis=gis
+    release_changes
+}
+
 drop_celery_services() {
     # each service with its blank line before it, then web's dependency and its comment
     edit docker-compose.yml '
@@ -70,7 +113,8 @@ no_setup_schedules() {
 }
 
 bad_schedule() {
-    edit air_risk/schedules.py 's/retrain_all_models/retrain_every_model/'
+    edit air_quality/management/commands/setup_schedules.py \
+        's/retrain_all_models/retrain_every_model/'
 }
 
 bad_migration() {
@@ -129,12 +173,12 @@ git -C "$tree" init --quiet --initial-branch=main
 commit celery '2026-01-05T09:00:00+0000' 'air_risk on Celery and Django-Q'
 
 git -C "$tree" checkout --quiet --detach
-cp -R "$here/django_q/overlay/." "$tree/"
-while read -r path; do
-    rm "$tree/$path"
-done <"$here/django_q/removed.txt"
-commit django-q '2026-02-02T09:00:00+0000' 'air_risk on Django-Q alone'
+convert
+commit converted '2026-02-02T09:00:00+0000' 'Convert from Celery to Django-Q'
+release_changes
+commit django-q '2026-02-03T09:00:00+0000' 'Keep when a report was written'
 
+variant django-q-gis two_clusters 'Give the queue gis a cluster of its own'
 variant django-q-dropped drop_celery_services 'Drop the celery services'
 variant no-setup-schedules no_setup_schedules 'Remove setup_schedules'
 variant bad-schedule bad_schedule 'Schedule a function that does not exist'

@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from testbed import engine, molecule_log, venv
+from testbed import engine, molecule_log, refs, venv
 from testbed.console import TestbedError, run, say
-from testbed.deploy import MAKE_REFS
 from testbed.machine import ROOT
 
 RESULTS = ROOT / ".cache/checks"
@@ -181,10 +180,8 @@ def _application(ref: str) -> _Command:
     tree = RESULTS / f"air_risk-{ref}"
 
     def check_out() -> None:
-        bare = RESULTS / "air_risk.git"
-        run(["rm", "-rf", str(tree), str(bare)])
-        run(["sh", str(MAKE_REFS), str(bare)], timeout=120)
-        run(["git", "clone", "--quiet", "--branch", ref, str(bare), str(tree)])
+        run(["rm", "-rf", str(tree)])
+        run(["git", "clone", "--quiet", "--branch", ref, str(refs.ensure()), str(tree)])
 
     arguments = ["python", "manage.py", "test", "--settings", "air_risk.settings_test"]
     return _Command(arguments, cwd=tree, before=check_out)

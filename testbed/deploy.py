@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import tempfile
-from pathlib import Path
 
-from testbed import hosts
+from testbed import hosts, refs
 from testbed.console import TestbedError, run, say, wait_until
-from testbed.machine import ROOT
 
-MAKE_REFS = ROOT / "examples/make_refs.sh"
 ORIGIN = "/srv/git/air_risk.git"
 PROJECT = "/srv/air_risk"
 #: Says, in the host, that the first deployment came to its end.
@@ -73,14 +69,10 @@ def _up(host: hosts.Host, *services: str) -> tuple[str, ...]:
 
 def _bring_repository(host: hosts.Host) -> None:
     """Put the application's bare repository into the host, where its origin is."""
-    if not MAKE_REFS.is_file():
-        raise TestbedError(f"{MAKE_REFS.relative_to(ROOT)} is missing: no application to deploy")
-    with tempfile.TemporaryDirectory() as scratch:
-        bare = Path(scratch) / "air_risk.git"
-        run(["sh", str(MAKE_REFS), str(bare)], timeout=120)
-        host.run("mkdir", "-p", "/srv/git")
-        host.run("rm", "-rf", f"{ORIGIN}.new")
-        run(["docker", "cp", "--quiet", str(bare), f"{host.name}:{ORIGIN}.new"])
+    bare = refs.ensure()
+    host.run("mkdir", "-p", "/srv/git")
+    host.run("rm", "-rf", f"{ORIGIN}.new")
+    run(["docker", "cp", "--quiet", str(bare), f"{host.name}:{ORIGIN}.new"])
     host.run("sh", "-c", f"rm -rf {ORIGIN} && mv {ORIGIN}.new {ORIGIN}")
 
 

@@ -13,19 +13,19 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from testbed import hosts, images
+from testbed import hosts, images, refs
 from testbed.console import TestbedError, only_one, run, say, wait_until
-from testbed.machine import ROOT
 
-EXAMPLES = ROOT / "examples"
 BUILDER = "cutover-golden-builder"
 LABEL = "cutover.testbed=golden"
 #: Ends the name of the second, empty volume that says that the first is whole.
 WHOLE = "-whole"
 #: Several checkouts may work on one machine: what another one made today is left to it.
 KEPT_FOR = timedelta(days=1)
-#: Folders whose Dockerfile and requirements are built, the first laid under the second.
-APPLICATIONS = (("air_risk",), ("air_risk", "django_q/overlay"))
+#: States of the application whose requirements are built.
+STATES = ("celery", "django-q")
+#: What of a state decides which layers are built.
+LAYERS = ("Dockerfile", "requirements")
 
 
 def ensure() -> str:
@@ -40,16 +40,15 @@ def ensure() -> str:
     base = f"cutover-golden-base-{base_key[:16]}"
     full_key = hashlib.sha256("\n".join([base_key, *_requirements()]).encode()).hexdigest()
     full = f"cutover-golden-app-{full_key[:16]}"
-    wanted = full if (EXAMPLES / "air_risk/Dockerfile").is_file() else base
-    if _complete(wanted):
-        return wanted
+    if _complete(full):
+        return full
     with only_one("golden"):
         if not _complete(base):
             _make(base, None, _load_images)
-        if wanted == full and not _complete(full):
+        if not _complete(full):
             _make(full, base, _build_applications)
         _remove({name for name, age in _ages().items() if age > KEPT_FOR} - {base, full})
-    return wanted
+    return full
 
 
 def copy_volume(source: str, target: str) -> None:
@@ -128,28 +127,24 @@ def load(host: hosts.Host, *names: str) -> None:
 
 def _build_applications(builder: hosts.Host) -> None:
     """Fill the build cache with the requirements of both states of the application."""
-    for layers in APPLICATIONS:
-        tag = f"warm:{len(layers)}"
+    for state in STATES:
+        tag = f"warm:{state}"
         with tempfile.TemporaryDirectory() as scratch:
             context = Path(scratch) / "app"
-            for layer in layers:
-                run(["cp", "-R", f"{EXAMPLES / layer}/.", str(context)])
+            run(["git", "clone", "--quiet", "--branch", state, str(refs.ensure()), str(context)])
             builder.run("rm", "-rf", "/root/app")
             run(["docker", "cp", "--quiet", str(context), f"{BUILDER}:/root/app"])
-        title = f"installing the requirements of the sample application ({' + '.join(layers)})"
+        title = f"installing the requirements of the sample application ({state})"
         builder.run_shown(title, "docker", "build", "--progress=plain", f"--tag={tag}", "/root/app")
         builder.run("docker", "rmi", tag)
 
 
 def _requirements() -> list[str]:
-    files = []
-    for layer in ("air_risk", "django_q/overlay"):
-        folder = EXAMPLES / layer
-        files += [folder / "Dockerfile", *sorted((folder / "requirements").glob("**/*"))]
+    """Mode, blob and path of each file of both states that decides about layers."""
+    repository = str(refs.ensure())
     return [
-        f"{path.relative_to(EXAMPLES)} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-        for path in files
-        if path.is_file()
+        run(["git", "-C", repository, "ls-tree", "-r", f"refs/tags/{state}", *LAYERS]).stdout
+        for state in STATES
     ]
 
 

@@ -5,11 +5,15 @@ from datetime import timedelta
 
 from celery import shared_task
 from django.utils import timezone
+from django_q.models import Success
 
 from air_quality.models import Measurement, Raster, Reading, Station
+from ledger.decorators import recorded_task
 from ledger.recorder import recorded
 
 RASTERS_KEPT = timedelta(days=7)
+READINGS_KEPT = timedelta(days=90)
+RESULTS_KEPT = timedelta(days=30)
 MICROGRAMS_PER_MILLIVOLT = 0.17
 
 
@@ -40,14 +44,28 @@ def run_daily_ingestion_pipeline(seconds: float = 0.0, uid: str | None = None) -
 
 @shared_task(queue="default")
 def cleanup_old_rasters(seconds: float = 0.0, uid: str | None = None) -> int:
-    """Forget the rasters of more than a week ago.
+    """Forget the rasters of more than a week ago, and what Django-Q did a month ago.
 
     Returns:
         The number of rasters that went.
     """
     with recorded(f"{__name__}.cleanup_old_rasters", uid, seconds):
+        # save_limit is 0 (see settings): results are cleared here, by age
+        Success.objects.filter(stopped__lt=timezone.now() - RESULTS_KEPT).delete()
         deleted, _ = Raster.objects.filter(created_at__lt=timezone.now() - RASTERS_KEPT).delete()
         return deleted
+
+
+@recorded_task
+def forget_old_readings() -> int:
+    """Forget the readings that were processed and are older than a season.
+
+    Returns:
+        The number of readings that went.
+    """
+    old = Reading.objects.filter(taken_at__lt=timezone.now() - READINGS_KEPT)
+    deleted, _ = old.filter(processed_at__isnull=False).delete()
+    return deleted
 
 
 @shared_task(bind=True, queue="gis", max_retries=2)

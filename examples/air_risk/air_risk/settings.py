@@ -56,6 +56,11 @@ CACHES = {
     }
 }
 
+EMAIL_BACKEND = os.environ.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
+DEFAULT_FROM_EMAIL = "air_risk@example.org"
+REPORT_RECIPIENTS = os.environ.get("REPORT_RECIPIENTS", "").split()
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -70,11 +75,13 @@ LOGGING = {
 
 # --- Celery: tasks and the beat schedule ------------------------------------------
 
+# database 0: the broker; 1 is the cache
 CELERY_BROKER_URL = f"{REDIS_URL}/0"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
 # A publish that is repeated after a lost answer is a task that runs twice. The caller
-# hears of the failure (POST /tasks/ answers 503) and decides.
+# hears of the failure (POST /tasks/ answers 503) and decides. Without it kombu wraps what
+# happens on connecting, not what happens on sending.
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_TIME_LIMIT = 120
@@ -82,7 +89,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
-# --- Django-Q: the exposure app's own schedule and jobs ----------------------------
+# --- Django-Q: jobs and schedules over the database ---------------------------------
 
 Q_CLUSTER = {
     "name": "air_risk",
@@ -92,4 +99,7 @@ Q_CLUSTER = {
     "retry": 420,
     "max_attempts": 1,
     "catch_up": False,
+    # Clearing old results after each task keeps the cluster from acknowledging it in time;
+    # cleanup_old_rasters clears them by age. CONN_MAX_AGE above belongs to this.
+    "save_limit": 0,
 }

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from air_quality.views import receive
 from air_risk.health import health
 from exposure.views import recalculate
 from ledger.views import executions
@@ -10,6 +11,7 @@ from tasks_api.views import submit
 urlpatterns = [
     path("health/", health),
     path("ledger/", executions),
+    path("stations/<str:code>/readings/", receive),
     path("tasks/", submit),
     path("districts/<int:district_id>/exposure/", recalculate),
 ]

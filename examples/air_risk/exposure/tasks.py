@@ -1,4 +1,4 @@
-"""Tasks of exposure that run on Celery."""
+"""Tasks of exposure."""
 
 from celery import shared_task
 from django.db import transaction

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.conf import settings
+from django.core.mail import send_mail
 from django.db.models import Avg, Count, Max
 from django.utils import timezone
 
@@ -44,3 +46,29 @@ def generate_report(kind: str, seconds: float = 0.0, uid: str | None = None) -> 
         )
         Report.objects.update_or_create(kind=kind, day=today, defaults={"body": body})
         return body
+
+
+@shared_task(
+    queue="default",
+    autoretry_for=(OSError,),  # SMTP's errors are OSErrors too
+    retry_backoff=5,
+    retry_backoff_max=600,
+    retry_jitter=False,
+    max_retries=6,
+)
+def send_report(kind: str, seconds: float = 0.0, uid: str | None = None) -> int:
+    """Mail the latest report of one kind to those who asked for it.
+
+    A mail server that is away is tried again after 5 s, 10 s, 20 s and so on.
+
+    Returns:
+        The number of mails that went out, 0 without recipients.
+    """
+    with recorded(f"{__name__}.send_report", uid, seconds):
+        report = Report.objects.filter(kind=kind).latest("day")
+        return send_mail(
+            subject=f"PM2.5: {kind} report of {report.day}",
+            message=report.body,
+            from_email=None,
+            recipient_list=settings.REPORT_RECIPIENTS,
+        )

@@ -1,4 +1,4 @@
-"""From a submission to a message in Celery's broker."""
+"""From a submission to a task in the queue."""
 
 from celery import current_app
 from kombu.exceptions import OperationalError
@@ -11,7 +11,7 @@ from air_quality.tasks import (
 )
 from correction.tasks import retrain_all_models, train_correction_model
 from exposure.tasks import calculate_district_exposure, detect_hotspots
-from reports.tasks import generate_report, generate_scheduled_reports
+from reports.tasks import generate_report, generate_scheduled_reports, send_report
 from tasks_api.submission import Submission
 
 QUEUES = ("gis", "default")
@@ -28,26 +28,25 @@ TASKS = {
     "exposure.tasks.detect_hotspots": detect_hotspots,
     "reports.tasks.generate_scheduled_reports": generate_scheduled_reports,
     "reports.tasks.generate_report": generate_report,
+    "reports.tasks.send_report": send_report,
 }
 
 
 class BrokerUnavailable(RuntimeError):
-    """The broker did not confirm the message."""
+    """The broker did not confirm the task."""
 
 
-def enqueue(submission: Submission) -> str:
-    """Hand a submission to Celery.
+def hand_over(submission: Submission) -> str:
+    """Hand a submission to the broker.
 
     Returns:
-        Celery's id of the task, once Redis has confirmed the message.
+        The id of the task, once the broker has confirmed it.
 
     Raises:
-        BrokerUnavailable: Redis cannot be reached or refused.
+        BrokerUnavailable: the broker cannot be reached or refused.
     """
-    # queue=None would not mean the task's own queue but the default one
+    # a task has a queue of its own, which counts unless another one was asked for
     route = {"queue": submission.queue} if submission.queue else {}
-    # without retries kombu wraps what happens on connecting, not what happens on sending
-    connection_errors = current_app.connection_for_write().connection_errors
     try:
         result = TASKS[submission.task].apply_async(
             args=submission.args,
@@ -55,6 +54,6 @@ def enqueue(submission: Submission) -> str:
             countdown=submission.countdown or None,
             **route,
         )
-    except (OperationalError, *connection_errors) as error:
+    except (OperationalError, *current_app.connection_for_write().connection_errors) as error:
         raise BrokerUnavailable(str(error)) from error
     return result.id

@@ -6,7 +6,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from tasks_api.enqueue import QUEUES, TASKS, BrokerUnavailable, enqueue
+from tasks_api.enqueue import QUEUES, TASKS, BrokerUnavailable, hand_over
 from tasks_api.submission import InvalidSubmission, parse
 
 
@@ -23,7 +23,7 @@ def submit(request: HttpRequest) -> JsonResponse:
     except TypeError as error:
         return JsonResponse({"error": f"args do not fit {submission.task}: {error}."}, status=400)
     try:
-        task_id = enqueue(submission)
+        task_id = hand_over(submission)
     except BrokerUnavailable as error:
         return JsonResponse({"error": f"The broker did not take the task: {error}"}, status=503)
     return JsonResponse({"uid": submission.uid, "id": task_id}, status=202)

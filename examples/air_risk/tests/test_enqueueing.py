@@ -1,83 +1,37 @@
-"""From a request or a task to a message in Celery's broker."""
+"""From a request, a command or a task to what is enqueued."""
 
-from queue import Empty
+from io import StringIO
 from unittest import mock
 
-from celery import current_app
-from celery.exceptions import Retry
+from django.core.management import call_command
 from django.test import TestCase
-from kombu import Connection
-from kombu.transport.memory import Channel
+from kombu.exceptions import OperationalError
 
-from air_quality.models import Station
+from air_quality.models import District, Reading, Station
 from air_quality.tasks import process_data
 from correction.tasks import retrain_all_models
+from exposure.models import Estimate
 from reports.tasks import generate_scheduled_reports
-from tasks_api.enqueue import QUEUES, TASKS
+from tasks_api.enqueue import TASKS
 
 
-class CeleryCase(TestCase):
-    """A test with kombu's broker in memory."""
-
-    def setUp(self):
-        if current_app.conf.broker_url != "memory://":
-            self.fail("Run with --settings air_risk.settings_test: this broker is a real one.")
-        self.messages()
-
-    def messages(self) -> list[tuple[str, dict, list, dict]]:
-        """Take all messages: queue, headers, positional and keyword arguments."""
-        taken = []
-        with Connection("memory://") as connection:
-            for name in QUEUES:
-                queue = connection.SimpleQueue(name)
-                while True:
-                    try:
-                        message = queue.get(block=False)
-                    except Empty:
-                        break
-                    message.ack()
-                    args, kwargs, _ = message.payload
-                    taken.append((name, message.headers, args, kwargs))
-                queue.close()
-        return taken
-
-
-class SubmitTests(CeleryCase):
+class SubmitTests(TestCase):
     """`POST /tasks/`."""
 
     def post(self, **data):
         body = {"uid": "a-1", "task": "air_quality.tasks.test_task", **data}
         return self.client.post("/tasks/", body, content_type="application/json")
 
-    def test_accepted(self):
-        answer = self.post(seconds=0.5)
-        self.assertEqual(answer.status_code, 202)
-        [(queue, headers, args, kwargs)] = self.messages()
-        self.assertEqual(queue, "default")
-        self.assertEqual(headers["id"], answer.json()["id"])
-        self.assertEqual(headers["task"], "air_quality.tasks.test_task")
-        self.assertIsNone(headers["eta"])
-        self.assertEqual((args, kwargs), ([], {"uid": "a-1", "seconds": 0.5}))
+    @mock.patch("air_quality.tasks.test_task.apply_async")
+    def test_accepted(self, send):
+        send.return_value.id = "b-1"
+        answer = self.post(seconds=0.5, queue="gis")
+        self.assertEqual((answer.status_code, answer.json()["uid"]), (202, "a-1"))
+        self.assertTrue(answer.json()["id"])
+        send.assert_called_once()
 
-    def test_own_queue_and_another(self):
-        self.post(task="air_quality.tasks.process_data", args=[1])
-        self.post(queue="gis")
-        self.post(task="air_quality.tasks.process_data", args=[1], queue="default")
-        queues = [(queue, headers["task"][-9:]) for queue, headers, _, _ in self.messages()]
-        self.assertEqual(
-            sorted(queues), [("default", "cess_data"), ("gis", "cess_data"), ("gis", "test_task")]
-        )
-
-    def test_countdown(self):
-        self.post(countdown=60)
-        [(_, headers, _, _)] = self.messages()
-        self.assertIsNotNone(headers["eta"])
-
-    def test_every_name_is_its_task(self):
-        for name, task in TASKS.items():
-            self.assertEqual(task.name, name)
-
-    def test_refused(self):
+    @mock.patch("air_quality.tasks.test_task.apply_async")
+    def test_refused(self, send):
         cases = ({"uid": ""}, {"args": [1, 2, 3]}, {"task": "air_quality.tasks.process_data"})
         for data in cases:
             with self.subTest(data):
@@ -85,37 +39,93 @@ class SubmitTests(CeleryCase):
                 self.assertEqual(answer.status_code, 400)
                 self.assertTrue(answer.json()["error"].endswith("."))
         self.assertEqual(self.client.get("/tasks/").status_code, 405)
-        self.assertEqual(self.messages(), [])
+        send.assert_not_called()
 
-    def test_broker_away(self):
-        error = Connection("memory://").connection_errors[0]("away")
-        with mock.patch.object(Channel, "_put", side_effect=error):
-            answer = self.post()
+    @mock.patch(
+        "air_quality.tasks.test_task.apply_async", side_effect=OperationalError("it is away")
+    )
+    def test_broker_away(self, send):
+        answer = self.post()
         self.assertEqual(answer.status_code, 503)
         self.assertIn("away", answer.json()["error"])
 
+    def test_every_name_is_its_function(self):
+        for name, task in TASKS.items():
+            self.assertEqual(f"{task.__module__}.{task.__name__}", name)
 
-class EnqueueingTaskTests(CeleryCase):
+
+class ReadingTests(TestCase):
+    """`POST /stations/<code>/readings/`."""
+
+    body = {"taken_at": "2026-03-01T09:00:00+01:00", "millivolts": 60}
+
+    def post(self, code="LOW-1", **data):
+        return self.client.post(
+            f"/stations/{code}/readings/?uid=a-1", {**self.body, **data}, "application/json"
+        )
+
+    @mock.patch("air_quality.tasks.process_data.delay")
+    def test_processed_once_it_is_committed(self, delay):
+        with self.captureOnCommitCallbacks() as callbacks:
+            answer = self.post()
+        self.assertEqual(answer.status_code, 202)
+        delay.assert_not_called()
+        [callback] = callbacks
+        callback()
+        delay.assert_called_once_with(answer.json()["reading"], uid="a-1")
+
+    @mock.patch("air_quality.tasks.process_data.delay")
+    def test_refused(self, delay):
+        readings = Reading.objects.count()
+        cases = ({"taken_at": "2026-03-01T09:00:00"}, {"millivolts": "60"}, {"volts": 1})
+        with self.captureOnCommitCallbacks(execute=True):
+            for data in cases:
+                with self.subTest(data):
+                    answer = self.post(**data)
+                    self.assertEqual(answer.status_code, 400)
+                    self.assertTrue(answer.json()["error"].endswith("."))
+            self.assertEqual(self.post("LOW-99").status_code, 404)
+        self.assertEqual(Reading.objects.count(), readings)
+        delay.assert_not_called()
+
+
+class CommandTests(TestCase):
+    """Commands that enqueue tasks."""
+
+    @mock.patch("exposure.tasks.calculate_district_exposure.delay")
+    def test_every_district_gets_a_task(self, delay):
+        call_command("calculate_exposure", stdout=StringIO())
+        districts = District.objects.order_by("pk")
+        self.assertEqual(delay.call_args_list, [mock.call(item.pk) for item in districts])
+
+    @mock.patch("exposure.tasks.calculate_district_exposure.delay")
+    def test_here_and_now(self, delay):
+        station = Station.objects.get(code="REF-1")
+        station.measurement_set.create(day="2026-03-01", pm25=12.0)
+        call_command("calculate_exposure", now=True, stdout=StringIO())
+        self.assertEqual(Estimate.objects.get().district, station.district)
+        delay.assert_not_called()
+
+    def test_housekeeping(self):
+        with mock.patch("air_quality.tasks.forget_old_readings.delay") as delay:
+            call_command("housekeeping", stdout=StringIO())
+        delay.assert_called_once_with()
+
+
+class EnqueueingTaskTests(TestCase):
     """Tasks that enqueue tasks."""
 
-    def test_retraining_enqueues_each_station(self):
-        low = list(Station.objects.filter(reference=False).values_list("pk", flat=True))
+    @mock.patch("correction.tasks.train_correction_model.delay")
+    def test_retraining_enqueues_each_station(self, delay):
         self.assertEqual(retrain_all_models(), 3)
-        sent = [(queue, args) for queue, _, args, _ in self.messages()]
-        self.assertEqual(sorted(sent), [("gis", [pk]) for pk in low])
+        low = Station.objects.filter(reference=False)
+        self.assertEqual(delay.call_args_list, [mock.call(station.pk) for station in low])
 
-    def test_reports_are_enqueued_a_second_later(self):
+    @mock.patch("reports.tasks.generate_report.apply_async")
+    def test_scheduled_reports(self, send):
         self.assertEqual(generate_scheduled_reports(), 2)
-        sent = self.messages()
-        self.assertEqual(sorted(args for _, _, args, _ in sent), [["daily"], ["weekly"]])
-        self.assertTrue(all(headers["eta"] for _, headers, _, _ in sent))
+        self.assertEqual(send.call_count, 2)
 
-    def test_a_reading_that_is_not_there_is_tried_again(self):
-        result = process_data.apply(args=[10_000], kwargs={"uid": "a-1"}, retries=2)
-        self.assertEqual(result.state, "FAILURE")
-        process_data.push_request(id="x", args=[10_000], kwargs={}, called_directly=False)
-        self.addCleanup(process_data.pop_request)
-        with self.assertRaises(Retry):
-            process_data.run(10_000)
-        [(queue, headers, args, _)] = self.messages()
-        self.assertEqual((queue, args, headers["retries"]), ("gis", [10_000], 1))
+    def test_a_reading_that_is_not_there(self):
+        with self.assertRaises(Reading.DoesNotExist):
+            process_data(10_000)

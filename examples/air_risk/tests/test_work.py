@@ -1,13 +1,17 @@
 """What the tasks do when they run, whatever runs them."""
 
 from datetime import timedelta
+from unittest import mock
 
+from django.core import mail
 from django.test import TestCase
 from django.utils import timezone
+from django_q.models import Success
 
 from air_quality.models import District, Measurement, Raster, Reading, Station
 from air_quality.tasks import (
     cleanup_old_rasters,
+    forget_old_readings,
     process_data,
     run_daily_ingestion_pipeline,
     test_task,
@@ -19,7 +23,7 @@ from exposure.models import Estimate, Hotspot, Ranking
 from exposure.tasks import calculate_district_exposure, detect_hotspots
 from ledger.models import Execution
 from reports.models import Report
-from reports.tasks import generate_report
+from reports.tasks import generate_report, send_report
 
 
 class WorkTests(TestCase):
@@ -73,6 +77,42 @@ class WorkTests(TestCase):
         run_daily_ingestion_pipeline()
         self.assertIn("6 measurements", generate_report("daily"))
         self.assertIn("6 measurements", Report.objects.get(kind="daily").body)
+
+    def test_mailing_a_report(self):
+        generate_report("daily")
+        self.assertEqual(send_report("daily"), 0)
+        with self.settings(REPORT_RECIPIENTS=["health@example.org"]):
+            self.assertEqual(send_report("daily"), 1)
+        [sent] = mail.outbox
+        self.assertIn("daily report", sent.subject)
+        self.assertEqual((sent.to, sent.body), (["health@example.org"], "no measurements"))
+
+    def test_mailing_while_the_server_is_away(self):
+        generate_report("daily")
+        with (
+            mock.patch("reports.tasks.send_mail", side_effect=ConnectionRefusedError),
+            self.assertRaises(ConnectionRefusedError),
+        ):
+            send_report("daily")
+
+    def test_forgetting_old_readings(self):
+        ids = list(Reading.objects.order_by("pk").values_list("pk", flat=True))
+        Reading.objects.filter(pk__in=ids[:4]).update(processed_at=timezone.now())
+        Reading.objects.filter(pk=ids[0]).update(taken_at=timezone.now())
+        self.assertEqual(forget_old_readings(), 3)
+        self.assertEqual(Reading.objects.count(), len(ids) - 3)
+        run = Execution.objects.get()
+        self.assertEqual(run.task, "air_quality.tasks.forget_old_readings")
+        self.assertTrue(run.uid.startswith("auto-"))
+
+    def test_cleanup_forgets_old_results(self):
+        for days in (1, 31):
+            stopped = timezone.now() - timedelta(days=days)
+            Success.objects.create(
+                id=f"{days:032}", name="n", func="f", started=stopped, stopped=stopped, success=True
+            )
+        cleanup_old_rasters()
+        self.assertEqual(Success.objects.count(), 1)
 
     def test_every_run_is_recorded_under_its_uid(self):
         self.assertEqual(test_task(uid="a-1"), "a-1")

@@ -1,1 +1,0 @@
-"""air_risk: air quality, its correction, exposure and reports."""
