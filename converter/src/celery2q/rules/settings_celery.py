@@ -55,8 +55,9 @@ def _readers(context: Context, names: set[str]) -> dict[str, list[tuple[ModuleIn
                 name = node.attr
             elif isinstance(node, ast.Name) and id(node) not in own:
                 name = node.id
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                name = node.value
+            elif isinstance(node, ast.Constant) and id(node) not in own:
+                # getattr(settings, "…"); in a setting itself it is a variable of the environment
+                name = node.value if isinstance(node.value, str) else None
             elif isinstance(node, ast.keyword):
                 name = node.arg
             if name in names and not isinstance(getattr(node, "ctx", None), ast.Store):
@@ -197,6 +198,26 @@ EXAMPLES = (
             "shop/settings.py": "import os\n\nINSTALLED_APPS = []\n\nif os.environ:\n"
             "    pass\nDEBUG = 1\n"
         },
+    ),
+    Example(
+        "a setting that is taken from the environment under its own name",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "import os\n\nINSTALLED_APPS = []\n"
+            "CELERY_BROKER_URL = os.environ.get('CELERY_BROKER_URL', 'redis://')\n",
+        },
+        ("shop/settings.py:4",),
+        {"shop/settings.py": "INSTALLED_APPS = []\n"},
+    ),
+    Example(
+        "a setting that is read by its name in a text",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "INSTALLED_APPS = []\nCELERY_BROKER_URL = 'redis://'\n",
+            "shop/a.py": "from django.conf import settings\n\n"
+            "print(getattr(settings, 'CELERY_BROKER_URL', None))\n",
+        },
+        ("shop/settings.py:2",),
     ),
     Example(
         "a section of nothing but Celery goes with its heading, another one keeps it",
