@@ -11,7 +11,7 @@ endif
 TESTBED := $(PYTHON) -m testbed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-rollback demo-clean test lint unit molecule clean
+.PHONY: help setup demo demo-rollback demo-clean test lint unit molecule crash-matrix clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,10 @@ demo: ## Deploy the sample on Celery in the host cutover-demo, migrate it, show 
 demo-rollback: ## Take the demo back to Celery
 	@$(TESTBED) demo --rollback
 
-demo-clean: ## Remove the demo's host
+demo-crash-matrix: ## Kill migrate.yml and rollback.yml at every task and go on: hours; SHARD=1/2 for a half
+	@$(TESTBED) crash-matrix $(if $(SHARD),--shard $(SHARD))
+
+clean: ## Remove the demo's host
 	@$(TESTBED) demo --clean
 
 test: ## Run all that CI runs: lint, unit, molecule
@@ -39,6 +42,9 @@ unit: ## Unit tests of plugins, testbed, converter and sample application
 
 molecule: ## Molecule's scenarios on Docker hosts of their own; one alone: make molecule SCENARIO=default
 	@$(TESTBED) check molecule $(if $(SCENARIO),--scenario $(SCENARIO))
+
+crash-matrix: ## Kill migrate.yml and rollback.yml at every task and go on: hours; SHARD=1/2 for a half
+	@$(TESTBED) crash-matrix $(if $(SHARD),--shard $(SHARD))
 
 clean: ## Remove all test hosts and what new ones are copied from; keep .venv and base images
 	@$(TESTBED) clean

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from testbed import checks, demo, deploy, engine, golden, hosts, images, record, venv
+from testbed import checks, demo, deploy, engine, golden, hosts, images, record, saved, venv
 from testbed.console import TestbedError, fail, say
+from testbed.crash import matrix
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(checks.STEPS))
     check.add_argument("--scenario", help="the one Molecule scenario to run")
 
+    crash = command("crash-matrix", _crash_matrix, "kill the playbooks at every task, and go on")
+    crash.add_argument("--shard", default="1/1", help="i/n: every n-th cell, on a host of its own")
+    crash.add_argument("--sample", action="store_true", help="borders of phases and a few more")
+    crash.add_argument("--only", default="", help="cells whose name has this in it")
+    crash.add_argument("--again", action="store_true", help="run broken cells once more")
+    crash.add_argument("--markdown", type=Path, help="write the table to this file")
+    crash.add_argument("--clean", action="store_true", help="remove results, hosts and states")
+
     clean = command("clean", _clean, "remove all hosts and what new ones are copied from")
     clean.add_argument("--images", action="store_true", help="remove the base images as well")
     return parser
@@ -121,10 +130,19 @@ def _check(options: argparse.Namespace) -> int:
     return checks.check(options.steps, options.scenario)
 
 
+def _crash_matrix(options: argparse.Namespace) -> int:
+    if options.clean:
+        engine.ensure()
+        matrix.forget(matrix.PREFIX)
+        return 0
+    return matrix.run(options.shard, options.sample, options.again, options.only, options.markdown)
+
+
 def _clean(options: argparse.Namespace) -> None:
     engine.ensure()
     for name in hosts.names():
         hosts.remove(name)
+    saved.remove()
     golden.remove_all()
     if options.images:
         images.remove_all()

@@ -6,29 +6,32 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from testbed import venv
 from testbed.machine import ROOT
 
 PHASE_SECONDS = 420
 RUN_SECONDS = 900
 
 
-def start(inventory: Path, playbook: str, **variables: Any) -> subprocess.Popen[str]:
+def start(
+    inventory: Path, playbook: str, env: Mapping[str, str] | None = None, **variables: Any
+) -> subprocess.Popen[str]:
     """Start a playbook; its output is piped.
 
     Args:
         inventory: The inventory's folder.
         playbook: Its name, without `.yml`.
+        env: Environment variables to add.
         **variables: Given with --extra-vars.
     """
     return subprocess.Popen(
         [
-            str(Path(sys.executable).parent / "ansible-playbook"),
+            str(venv.VENV / "bin/ansible-playbook"),
             "--inventory",
             str(inventory),
             str(ROOT / "playbooks" / f"{playbook}.yml"),
@@ -36,7 +39,7 @@ def start(inventory: Path, playbook: str, **variables: Any) -> subprocess.Popen[
             json.dumps(variables),
         ],
         cwd=ROOT,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -44,9 +47,11 @@ def start(inventory: Path, playbook: str, **variables: Any) -> subprocess.Popen[
     )
 
 
-def run(inventory: Path, playbook: str, **variables: Any) -> tuple[int, str]:
+def run(
+    inventory: Path, playbook: str, env: Mapping[str, str] | None = None, **variables: Any
+) -> tuple[int, str]:
     """Run a playbook to its end; its exit status and what it printed."""
-    process = start(inventory, playbook, **variables)
+    process = start(inventory, playbook, env, **variables)
     text, _ = process.communicate(timeout=RUN_SECONDS)
     return process.returncode, text
 

@@ -45,7 +45,7 @@ class ActionModule(ActionBase):
     def run(
         self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Run the module; take a dead holder's lock over by a second call."""
+        """Run the module; take or sweep a dead holder's lock by a second call."""
         super().run(tmp, task_vars)
         # A task runs in a process forked from ansible-playbook: that one is the run.
         pid = os.getppid()
@@ -66,6 +66,7 @@ class ActionModule(ActionBase):
 
         result = call()
         held = result.get("held") or {}
-        if result.get("failed") and held.get("token") and is_dead(held, owner):
+        found = result.get("failed") or self._task.args.get("state") == "swept"
+        if found and held.get("token") and is_dead(held, owner):
             result = call(replace_token=held["token"])
         return result

@@ -1,0 +1,99 @@
+"""Runs the cells of the crash matrix, keeps their results, goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from testbed import engine, hosts, saved, venv
+from testbed.console import TestbedError, say
+from testbed.crash import cell as cells_of
+from testbed.crash import points, stage, table
+from testbed.crash.points import Cell
+
+PREFIX = "cutover-matrix"
+#: What the sample draws with, and how many cells beside the borders of phases.
+SEED = 20261125
+DRAWN = 2
+
+
+def run(
+    part: str = "1/1",
+    sampled: bool = False,
+    again: bool = False,
+    only: str = "",
+    markdown: Path | None = None,
+    prefix: str = PREFIX,
+) -> int:
+    """Run the cells that have no result yet; print the table of all.
+
+    Args:
+        part: The shard, i/n.
+        sampled: Only the borders of phases and some cells drawn with `SEED`.
+        again: Run broken cells once more.
+        only: Part of the name of the cells to run.
+        markdown: File for the table in Markdown.
+        prefix: Of the hosts, the saved states and the results.
+
+    Returns:
+        Exit code: 0 when every cell that was wanted was run and holds.
+    """
+    venv.ensure()
+    engine.ensure()
+    plan = stage.plan(prefix)
+    try:
+        wanted = points.shard(plan.cells, part)
+    except ValueError as error:
+        raise TestbedError(str(error)) from error
+    if sampled:
+        wanted = points.shard(points.sample(plan.cells, SEED, DRAWN), part)
+    wanted = [item for item in wanted if only in item.name]
+    host = f"{prefix}-{part.partition('/')[0]}"
+    for number, item in enumerate(wanted, 1):
+        stored = results(prefix, [item]).get(item.name)
+        if stored and not (again and stored["broken"]):
+            continue
+        say(f"{number}/{len(wanted)} {item.name}")
+        outcome = cells_of.run(item, host, prefix, plan)
+        _store(prefix, item.name, outcome)
+        say(f"  {table.outcome(outcome)} in {outcome['seconds']:.0f} s {outcome['broken'] or ''}")
+    found = results(prefix, wanted)
+    print(f"\n{table.text(wanted, found)}\n", flush=True)
+    if markdown:
+        markdown.write_text(table.markdown(wanted, found) + "\n", encoding="utf-8")
+    missing = [item for item in wanted if item.name not in found]
+    return 1 if missing or not wanted or any(item["broken"] for item in found.values()) else 0
+
+
+def results(prefix: str, wanted: Sequence[Cell]) -> table.Results:
+    """The stored results of some cells."""
+    found = {}
+    for item in wanted:
+        path = _path(prefix, item.name)
+        if path.is_file():
+            found[item.name] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def forget(prefix: str) -> None:
+    """Remove results, hosts and saved states."""
+    for path in (stage.CACHE / prefix).glob("*.json"):
+        path.unlink()
+    (stage.CACHE / f"{prefix}.plan.json").unlink(missing_ok=True)
+    for name in hosts.names():
+        if name.startswith(f"{prefix}-"):
+            hosts.remove(name)
+    saved.remove(f"{prefix}-")
+
+
+def _path(prefix: str, name: str) -> Path:
+    return stage.CACHE / prefix / f"{name}.json"
+
+
+def _store(prefix: str, name: str, outcome: dict) -> None:
+    path = _path(prefix, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(outcome, indent=1), encoding="utf-8")
+    beside.replace(path)
