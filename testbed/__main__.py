@@ -70,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
 
     crash = command("crash-matrix", _crash_matrix, "kill the playbooks at every task, and go on")
     crash.add_argument("--shard", default="1/1", help="i/n: every n-th cell, on a host of its own")
-    crash.add_argument("--sample", action="store_true", help="borders of phases and a few more")
+    crash.add_argument(
+        "--sample", action="store_true", help="what CI runs: borders of phases and a few more"
+    )
     crash.add_argument("--only", default="", help="cells whose name has this in it")
     crash.add_argument("--again", action="store_true", help="run broken cells once more")
     crash.add_argument("--markdown", type=Path, help="write the table to this file")

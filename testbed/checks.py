@@ -22,7 +22,7 @@ from testbed.machine import ROOT
 RESULTS = ROOT / ".cache/checks"
 MOLECULE = ROOT / "molecule"
 GATE = "tests/unit/test_argument_specs.py"
-STEPS = ("lint", "unit", "molecule")
+STEPS = ("lint", "unit", "molecule", "crash-sample")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def check(steps: Sequence[str], scenario: str | None = None) -> int:
     """
     wanted = [step for step in STEPS if step in (steps or STEPS)]
     venv.ensure()
-    if "molecule" in wanted:
+    if {"molecule", "crash-sample"} & set(wanted):
         engine.ensure()
     RESULTS.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
@@ -94,6 +94,9 @@ def _plan(steps: Sequence[str], scenario: str | None) -> list[tuple[str, _Comman
             options = ["--no-command-borders", "--scenario-name", folder.name]
             command = _Command(["molecule", "test", *options])
             plan.append((f"molecule {folder.name}", command, molecule_log.judge(folder)))
+    if "crash-sample" in steps:
+        command = _Command(["python", "-m", "testbed", "crash-matrix", "--sample"])
+        plan.append(("sample of the crash matrix", command, crash_counts))
     return plan
 
 
@@ -195,6 +198,16 @@ def _django(code: int, output: str) -> tuple[int, int, str]:
     counts = re.findall(r"(?:failures|errors)=(\d+)", parts[1]) if parts else []
     failed = sum(map(int, counts)) or (1 if code else 0)
     return int(ran[1]) - failed, failed, ""
+
+
+def crash_counts(code: int, output: str) -> tuple[int, int, str]:
+    """Each cell is a test; the last line of the matrix has the counts."""
+    found = re.search(r"^(\d+) of (\d+) cells run.* (\d+) broken;.*$", output, re.MULTILINE)
+    if not found:
+        return 0, 1, f"no cell was run, exit code {code}"
+    ran, wanted, broken = map(int, found.groups())
+    failed = broken + wanted - ran
+    return ran - broken, failed or (1 if code else 0), found[0]
 
 
 def _scenarios(only: str | None) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from testbed import record
@@ -12,6 +13,7 @@ from testbed.hosts import Host
 
 #: What the clock changes in a schedule.
 RESTLESS = ("next_run", "task")
+RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{4}")
 
 
 def take(host: Host) -> dict[str, Any]:
@@ -27,8 +29,6 @@ def take(host: Host) -> dict[str, Any]:
     git = ("git", "-C", PROJECT)
     template = "{{.Repository}}:{{.Tag}} {{.ID}}"
     images = host.run("docker", "images", "--no-trunc", "--format", template)
-    # The kept images' tags have the run's id in them.
-    images = images.replace(run_id.lower(), "<run>") if run_id else images
     return {
         "containers": _containers(host),
         "git": {
@@ -37,7 +37,7 @@ def take(host: Host) -> dict[str, Any]:
             "changes": host.run(*git, "status", "--porcelain"),
         },
         "compose": host.run("sha256sum", f"{PROJECT}/docker-compose.yml").split()[0],
-        "images": sorted(images.splitlines()),
+        "images": tags(images.splitlines(), run_id),
         "volumes": sorted(host.run("docker", "volume", "ls", "--format", "{{.Name}}").split()),
         "networks": sorted(host.run("docker", "network", "ls", "--format", "{{.Name}}").split()),
         "schedules": {
@@ -71,6 +71,23 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
         if one != other:
             result.append(f"{key}: {_change(one, other)}")
     return result
+
+
+def tags(lines: list[str], run_id: str) -> list[str]:
+    """Tags and ids of images, those that a run keeps under a name for any run.
+
+    Args:
+        lines: Of `docker images`: tag and id.
+        run_id: The current run's. What earlier runs keep is left out, without a current one it is
+            not: nothing was to be left of them then.
+    """
+    found = []
+    for line in lines:
+        of_run = RUN_ID.search(line)
+        if of_run and run_id and of_run[0] != run_id:
+            continue
+        found.append(RUN_ID.sub("<run>", line))
+    return sorted(found)
 
 
 def live(schedules: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

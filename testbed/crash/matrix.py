@@ -13,6 +13,7 @@ from testbed.crash import points, stage, table
 from testbed.crash.points import Cell
 
 PREFIX = "cutover-matrix"
+SAMPLE_PREFIX = "cutover-crash-sample"
 #: What the sample draws with, and how many cells beside the borders of phases.
 SEED = 20261125
 DRAWN = 2
@@ -42,13 +43,11 @@ def run(
     venv.ensure()
     engine.ensure()
     plan = stage.plan(prefix)
+    drawn = points.sample(plan.cells, SEED, DRAWN) if sampled else plan.cells
     try:
-        wanted = points.shard(plan.cells, part)
+        wanted = [item for item in points.shard(drawn, part) if only in item.name]
     except ValueError as error:
         raise TestbedError(str(error)) from error
-    if sampled:
-        wanted = points.shard(points.sample(plan.cells, SEED, DRAWN), part)
-    wanted = [item for item in wanted if only in item.name]
     host = f"{prefix}-{part.partition('/')[0]}"
     for number, item in enumerate(wanted, 1):
         stored = results(prefix, [item]).get(item.name)
@@ -64,6 +63,19 @@ def run(
         markdown.write_text(table.markdown(wanted, found) + "\n", encoding="utf-8")
     missing = [item for item in wanted if item.name not in found]
     return 1 if missing or not wanted or any(item["broken"] for item in found.values()) else 0
+
+
+def run_sample() -> int:
+    """Run the sample from nothing, on a host of its own that is removed afterwards.
+
+    Returns:
+        Exit code: 0 when every cell holds.
+    """
+    forget(SAMPLE_PREFIX)
+    code = run(sampled=True, prefix=SAMPLE_PREFIX)
+    if code == 0:
+        forget(SAMPLE_PREFIX)
+    return code
 
 
 def results(prefix: str, wanted: Sequence[Cell]) -> table.Results:

@@ -1,8 +1,8 @@
 """Hosts and saved states for the crash matrix, and what an undisturbed run makes of them.
 
-Four states are saved once: ``deployed`` on Celery; ``switching``, where migrate.yml has done all
-that changes nothing which runs and died with its first change; ``migrated``; all else is told by
-the plan: the tasks of both playbooks and how the deployment stands at their undisturbed ends.
+Three states are saved once: ``deployed`` on Celery; ``switching``, where migrate.yml has done all
+that changes nothing which runs and died with its first change; ``migrated``. The plan has the tasks
+of both playbooks and how the deployment stands at their undisturbed ends.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from testbed import deploy, hosts, playbooks, record, saved
+from testbed.air_risk import AirRisk
 from testbed.console import TestbedError, only_one, run, say
 from testbed.crash import facts, points
 from testbed.crash.points import Cell, Point
-from testbed.load import Load
+from testbed.load import TICK_TASK, Load
 from testbed.machine import ROOT
 
 CACHE = ROOT / ".cache/crash_matrix"
@@ -26,6 +27,13 @@ TARGET = "django-q"
 #: What a run is made of: another content makes the states and the plan anew.
 INPUTS = ("playbooks", "roles", "plugins", "group_vars", "examples")
 FIRST_CHANGE = {"migrate": "Phase | Begin schedules", "rollback": "Phase | Begin rollback"}
+ADD_TICK = f"""
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+each_minute, _ = CrontabSchedule.objects.get_or_create(minute="*", timezone="UTC")
+PeriodicTask.objects.get_or_create(
+    name="tick-each-minute", defaults={{"task": "{TICK_TASK}", "crontab": each_minute}}
+)
+"""
 LOAD = {
     "rate": 3,
     "seconds": "0:0.5",
@@ -142,6 +150,7 @@ def _make(prefix: str) -> Plan:
     saved.remove(f"{prefix}-")
     name = f"{prefix}-1"
     host = deploy.deploy(name, "celery", fresh=True)
+    _add_tick(AirRisk(host.run))
     before = record.take(host.run)
     saved.save(host, state(prefix, "deployed"))
     ends, listed = {}, {}
@@ -167,6 +176,11 @@ def _make(prefix: str) -> Plan:
         "migrate", listed["migrate"], first["migrate"], ("deployed", "switching")
     ) + points.cells("rollback", listed["rollback"], first["rollback"], ("migrated", "migrated"))
     return Plan(commit(), inputs(), found, before, ends)
+
+
+def _add_tick(app: AirRisk) -> None:
+    """Give beat a schedule that fires each minute."""
+    app.compose("exec", "-T", "web", "python", "manage.py", "shell", "-c", ADD_TICK)
 
 
 def _first_change(found: list[Point], text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from testbed import checks
 from testbed.crash import facts, points, table
 from testbed.crash.points import DURING, START, Point
 
@@ -56,7 +57,11 @@ def test_a_failed_task_was_at_work() -> None:
 
 def test_points_that_leave_the_host_the_same_share_a_cell() -> None:
     found = [point(1, idle=True), point(2), point(3), point(4, idle=True), point(5, idle=True)]
-    assert [[item.task for item in group] for group in points.groups(found)] == [[1, 2], [3], [4, 5]]
+    assert [[item.task for item in group] for group in points.groups(found)] == [
+        [1, 2],
+        [3],
+        [4, 5],
+    ]
 
 
 def cells() -> list[points.Cell]:
@@ -128,6 +133,22 @@ def test_the_way_back_keeps_the_database() -> None:
     found = {**expected, "migrations": [], "schedules": {"tick": {"repeats": -1}}}
     assert facts.differences(found, expected) == []
     assert facts.differences({**found, "schedules": {}}, expected)
+
+
+def test_images_that_a_run_keeps_are_compared_whatever_its_id() -> None:
+    one, other = "20261125T130601Z-d2c1", "20261125T140000Z-aaaa"
+    lines = ["redis:7 r", f"kept/app:{one}-after a", f"kept/app:{other}-after b"]
+    assert facts.tags(lines, other) == ["kept/app:<run>-after b", "redis:7 r"]
+    assert len(facts.tags(lines, "")) == 3
+
+
+def test_ci_counts_each_cell_of_the_sample_as_a_test() -> None:
+    line = "10 of 10 cells run, as many kills, 0 broken; 900 tasks accepted, 0 lost"
+    assert checks.crash_counts(0, f"[1 s] x\n{line}\n")[:2] == (10, 0)
+    assert checks.crash_counts(1, line.replace("0 broken", "2 broken"))[:2] == (8, 2)
+    assert checks.crash_counts(1, line.replace("10 of", "8 of"))[:2] == (8, 2)
+    assert checks.crash_counts(1, line)[:2] == (10, 1)
+    assert checks.crash_counts(0, "")[:2] == (0, 1)
 
 
 def test_the_table_names_what_is_broken_and_what_was_not_run() -> None:

@@ -1,4 +1,4 @@
-"""The lock is one run's alone: taken, taken over from a dead one, held under another id, given back."""
+"""The lock is one run's alone: taken, taken over from a dead one, given back by its owner."""
 
 from __future__ import annotations
 
