@@ -18,7 +18,7 @@ requirements:
 options:
   listing:
     description: File that gets one line of JSON for each task as it starts and one as it ends.
-    type: path
+    type: str
     env:
       - name: CRASH_POINT_LISTING
     default: ""

@@ -24,6 +24,7 @@ def run(
     sampled: bool = False,
     again: bool = False,
     only: str = "",
+    most: int = 0,
     markdown: Path | None = None,
     prefix: str = PREFIX,
 ) -> int:
@@ -34,6 +35,7 @@ def run(
         sampled: Only the borders of phases and some cells drawn with `SEED`.
         again: Run broken cells once more.
         only: Part of the name of the cells to run.
+        most: How many to run now at most; 0 is all.
         markdown: File for the table in Markdown.
         prefix: Of the hosts, the saved states and the results.
 
@@ -49,11 +51,16 @@ def run(
     except ValueError as error:
         raise TestbedError(str(error)) from error
     host = f"{prefix}-{part.partition('/')[0]}"
-    for number, item in enumerate(wanted, 1):
-        stored = results(prefix, [item]).get(item.name)
-        if stored and not (again and stored["broken"]):
-            continue
-        say(f"{number}/{len(wanted)} {item.name}")
+    # What tells most comes first, for a run that is not given the time for all.
+    ordered = sorted(wanted, key=lambda item: (not item.border, item.kind != points.DURING))
+    stored = results(prefix, ordered)
+    ordered = [
+        item
+        for item in ordered
+        if item.name not in stored or (again and stored[item.name]["broken"])
+    ]
+    for number, item in enumerate(ordered[: most or None], 1):
+        say(f"{number}/{len(ordered)} {item.name}")
         outcome = cells_of.run(item, host, prefix, plan)
         _store(prefix, item.name, outcome)
         say(f"  {table.outcome(outcome)} in {outcome['seconds']:.0f} s {outcome['broken'] or ''}")
