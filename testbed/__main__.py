@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         "--sample", action="store_true", help="what CI runs: borders of phases and a few more"
     )
     crash.add_argument("--only", default="", help="cells whose name has this in it")
+    crash.add_argument("--beside", type=int, default=1, help="use so many hosts side by side")
     crash.add_argument("--most", type=int, default=0, help="run so many cells now at most")
     crash.add_argument("--again", action="store_true", help="run broken cells once more")
     crash.add_argument("--markdown", type=Path, help="write the table to this file")

@@ -50,7 +50,7 @@ def take(host: Host) -> dict[str, Any]:
             for app_label, name in app.sql("SELECT app, name FROM django_migrations")
         ),
         "state": state,
-        "files": sorted(host.run("ls", STATE).split()),
+        "files": sorted(host.run("ls", STATE, check=False).split()),
     }
 
 

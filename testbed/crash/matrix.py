@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import queue
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from testbed import engine, hosts, saved, venv
@@ -16,7 +18,7 @@ PREFIX = "cutover-matrix"
 SAMPLE_PREFIX = "cutover-crash-sample"
 #: What the sample draws with, and how many cells beside the borders of phases.
 SEED = 20261125
-DRAWN = 2
+DRAWN = 1
 
 
 def run(
@@ -25,6 +27,7 @@ def run(
     again: bool = False,
     only: str = "",
     most: int = 0,
+    beside: int = 1,
     markdown: Path | None = None,
     prefix: str = PREFIX,
 ) -> int:
@@ -36,6 +39,7 @@ def run(
         again: Run broken cells once more.
         only: Part of the name of the cells to run.
         most: How many to run now at most; 0 is all.
+        beside: How many hosts to use side by side.
         markdown: File for the table in Markdown.
         prefix: Of the hosts, the saved states and the results.
 
@@ -50,7 +54,6 @@ def run(
         wanted = [item for item in points.shard(drawn, part) if only in item.name]
     except ValueError as error:
         raise TestbedError(str(error)) from error
-    host = f"{prefix}-{part.partition('/')[0]}"
     # What tells most comes first, for a run that is not given the time for all.
     ordered = sorted(wanted, key=lambda item: (not item.border, item.kind != points.DURING))
     stored = results(prefix, ordered)
@@ -59,17 +62,33 @@ def run(
         for item in ordered
         if item.name not in stored or (again and stored[item.name]["broken"])
     ]
-    for number, item in enumerate(ordered[: most or None], 1):
-        say(f"{number}/{len(ordered)} {item.name}")
-        outcome = cells_of.run(item, host, prefix, plan)
-        _store(prefix, item.name, outcome)
-        say(f"  {table.outcome(outcome)} in {outcome['seconds']:.0f} s {outcome['broken'] or ''}")
+    todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for item in ordered[: most or None]:
+        todo.put(item)
+    shard = part.partition("/")[0]
+    with ThreadPoolExecutor(beside) as pool:
+        names = [f"{prefix}-{shard}{letter}" for letter in ("", *"bcdefgh")[:beside]]
+        list(pool.map(lambda name: _work(name, todo, prefix, plan), names))
     found = results(prefix, wanted)
     print(f"\n{table.text(wanted, found)}\n", flush=True)
     if markdown:
         markdown.write_text(table.markdown(wanted, found) + "\n", encoding="utf-8")
     missing = [item for item in wanted if item.name not in found]
     return 1 if missing or not wanted or any(item["broken"] for item in found.values()) else 0
+
+
+def _work(host: str, todo: queue.SimpleQueue[Cell], prefix: str, plan: stage.Plan) -> None:
+    """Run cells on one host until none is left."""
+    while True:
+        try:
+            item = todo.get_nowait()
+        except queue.Empty:
+            return
+        say(f"{host}: {item.name}, {todo.qsize()} left")
+        outcome = cells_of.run(item, host, prefix, plan)
+        _store(prefix, item.name, outcome)
+        words = f"{table.outcome(outcome)} in {outcome['seconds']:.0f} s"
+        say(f"{host}: {item.name} {words} {outcome['broken'] or ''}")
 
 
 def run_sample() -> int:
@@ -79,7 +98,7 @@ def run_sample() -> int:
         Exit code: 0 when every cell holds.
     """
     forget(SAMPLE_PREFIX)
-    code = run(sampled=True, prefix=SAMPLE_PREFIX)
+    code = run(sampled=True, prefix=SAMPLE_PREFIX, beside=2)
     if code == 0:
         forget(SAMPLE_PREFIX)
     return code

@@ -34,7 +34,6 @@ FAT_ACTIONS = frozenset(
         *("release_checkout", "release_images", "release_switch"),
     }
 )
-#: Scripts that change nothing and yet queue a task.
 START, DURING = "start", "during"
 SAME, OTHER = "same", "other"
 
@@ -227,7 +226,9 @@ def sample(all_cells: Sequence[Cell], seed: int, more: int) -> list[Cell]:
         seed: The same one draws the same.
         more: How many beside the borders.
     """
-    borders = {cell.name for cell in all_cells if cell.border and cell.state != "deployed"}
+    # What comes before the first change is one cell, run both ways in the whole matrix.
+    first_of = {(cell.playbook, cell.point): cell for cell in reversed(all_cells) if cell.border}
+    borders = {cell.name for cell in first_of.values()}
     others = [cell for cell in all_cells if not cell.border]
     drawn = {cell.name for cell in random.Random(seed).sample(others, min(more, len(others)))}
     return [cell for cell in all_cells if cell.name in borders | drawn]

@@ -53,8 +53,8 @@ class Plan:
         inputs: Hash of `INPUTS`.
         cells: All cells, in order.
         before: How it stood at first: see `testbed.record.take`.
-        ends: How it stands after an undisturbed run: ``migrated``, ``rolled_back`` and
-            ``abandoned`` to what `facts.take` found.
+        ends: How it stands after an undisturbed run: ``migrated``, ``rolled_back`` and, of one
+            that changed nothing, ``abandoned`` to what `facts.take` found.
     """
 
     commit: str
@@ -153,7 +153,8 @@ def _make(prefix: str) -> Plan:
     _add_tick(AirRisk(host.run))
     before = record.take(host.run)
     saved.save(host, state(prefix, "deployed"))
-    ends, listed = {}, {}
+    # A run that changed nothing leaves the folder of runs, and nothing in it.
+    ends, listed = {"abandoned": {**facts.take(host), "files": ["runs"]}}, {}
     for playbook, end in (("migrate", "migrated"), ("rollback", "rolled_back")):
         say(f"an undisturbed {playbook}.yml")
         listing = CACHE / f"{prefix}.{playbook}.jsonl"
@@ -168,10 +169,6 @@ def _make(prefix: str) -> Plan:
     saved.bring_back(host, state(prefix, "deployed"))
     die(name, "migrate", listed["migrate"][first["migrate"] + 1])
     saved.save(host, state(prefix, "switching"))
-    saved.bring_back(host, state(prefix, "deployed"))
-    die(name, "migrate", listed["migrate"][first["migrate"]])
-    _succeed(name, "rollback")
-    ends["abandoned"] = facts.take(host)
     found = points.cells(
         "migrate", listed["migrate"], first["migrate"], ("deployed", "switching")
     ) + points.cells("rollback", listed["rollback"], first["rollback"], ("migrated", "migrated"))
