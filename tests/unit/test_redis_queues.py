@@ -41,6 +41,7 @@ def test_a_message_is_read_whole() -> None:
         "eta": "2026-01-01T00:00:00+00:00",
         "expires": None,
         "retries": 0,
+        "time_limit": None,
         "queue": "gis",
         "args": [1, "a"],
         "kwargs": {"b": 2},

@@ -104,6 +104,11 @@ def store(items: list[dict], run_id: str, now) -> dict[str, int]:
                 "started": now,
                 "cluster": key,
             }
+            # Read by the helper of celery2q; Django-Q2 itself passes it over.
+            if message["retries"]:
+                task["retries"] = message["retries"]
+            if message["time_limit"]:
+                task["timeout"] = message["time_limit"]
             if Conf.ACK_FAILURES:
                 task["ack_failure"] = Conf.ACK_FAILURES
             rows.append(OrmQ(key=key, payload=SignedPackage.dumps(task), lock=item["eta"] or now))
@@ -120,7 +125,7 @@ def move_key(
 
     broker = params["broker"]
     hold = redis_queues.hold_of(broker, key)
-    refused_key = hold + ":refused"
+    refused_key = redis_queues.refused_of(hold)
     while True:
         batch = claim(client, key, hold, BATCH)
         if not batch:
@@ -167,8 +172,9 @@ def run(params: dict) -> dict:
     Returns:
         {changed, moved, delayed, expired, known (stored by an interrupted call before), adopted
         (unacknowledged), unmovable: [{id, task, queue, why}], expired_ids, left: {queue: n},
-        seconds}
+        seconds, peak_memory (of this process, bytes)}
     """
+    import resource
     import time
 
     from ansible_collections.cutover.django_q.plugins.module_utils.app import moves, redis_queues
@@ -199,5 +205,6 @@ def run(params: dict) -> dict:
             move_key(client, key, queue, params, names, report)
     report["left"] = redis_queues.lengths(client, broker)
     report["seconds"] = round(time.monotonic() - start, 2)
+    report["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report["changed"] = any(report[name] for name in ("moved", "delayed", "expired", "adopted"))
     return report

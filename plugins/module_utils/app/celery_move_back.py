@@ -2,11 +2,13 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Moves Django-Q's queued rows back to Celery, once each, after every qcluster has ended.
 
-Runs in the old release (it has both packages), before a worker starts. Only rows that name a task
-of the old release's Celery move; native rows stay for the old qcluster. The Celery id is made from
-the row's own, so that a repeat finds in Redis what it has sent already.
+Runs in the old release (it has both packages). Only rows that name a task of the old release's
+Celery move; native rows stay for the old qcluster. In Redis a message and the mark that it was sent
+are written in one step, so that a repeat does not send it again, although a worker may have taken
+it since: workers may run meanwhile. Of another broker that cannot be said, so there none may.
 
 Params:
+    run_id: the run, whose ledger says what the move forward stored.
     celery_app: see `celery_state`.
     names: {Celery's task name: dotted path} as the move forward used it.
     clusters: {Celery's queue: cluster}, "" is the default cluster.
@@ -17,22 +19,79 @@ from __future__ import annotations
 
 READS_ONLY = False
 
+BATCH = 200
+SENT = "cutover:sent:"
+# Adds an id to a set and, if it is new there, a message to a list.
+SEND_ONCE = """
+if redis.call('SADD', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[2])
+return 1
+"""
 
-def present(client, broker: dict) -> set[str]:
-    """The ids of all messages that Redis holds, waiting or not acknowledged."""
-    import json
 
-    from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
+class OnceInRedis:
+    """Sends a message and marks it as sent in one step of Redis."""
 
-    ids = set()
-    for queue in redis_queues.queue_names(client, broker):
-        for key in redis_queues.keys_of(broker, queue):
-            for where in (key, redis_queues.hold_of(broker, key)):
-                for raw in client.lrange(where, 0, -1):
-                    ids.add((json.loads(raw).get("headers") or {}).get("id"))
-    for value in client.hvals(broker["key_prefix"] + broker["unacked_key"]):
-        ids.add((json.loads(value)[0].get("headers") or {}).get("id"))
-    return ids
+    def __init__(self, app, connection, broker: dict, run_id: str) -> None:
+        from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
+
+        self.client = redis_queues.connect(broker)
+        self.prefix = broker["key_prefix"]
+        self.sent = self.prefix + SENT + run_id
+        self.script = self.client.register_script(SEND_ONCE)
+        self.channel = connection.default_channel
+        # What a transport does with a message that has found its queue.
+        self.channel._put = self._put
+        self.app = app
+        self.new = False
+
+    def _put(self, queue: str, message: dict, **_options) -> None:
+        from kombu.utils.json import dumps
+
+        priority = self.channel._get_message_priority(message, reverse=False)
+        key = self.prefix + self.channel._q_for_pri(queue, priority)
+        task_id = message["headers"]["id"]
+        self.new = bool(self.script(keys=[self.sent, key], args=[task_id, dumps(message)]))
+
+    def send(self, name: str, **options) -> bool:
+        """Send a task; False where an interrupted call had sent it."""
+        with self.app.amqp.Producer(self.channel, auto_declare=False) as producer:
+            self.app.send_task(name, producer=producer, retry=False, **options)
+        return self.new
+
+    def done(self) -> None:
+        """Forget what was sent: no row is left that could be sent again."""
+        self.client.delete(self.sent)
+
+
+class Plainly:
+    """Sends through any other broker, which keeps no mark of it."""
+
+    def __init__(self, app, connection) -> None:
+        self.app, self.connection = app, connection
+
+    def send(self, name: str, **options) -> bool:
+        """Send a task."""
+        self.app.send_task(name, connection=self.connection, retry=False, **options)
+        return True
+
+    def done(self) -> None:
+        """Nothing to forget."""
+
+
+def paths_of(app, names: dict[str, str]) -> dict[str, str]:
+    """{dotted path of a function: Celery's name of its task}.
+
+    Args:
+        names: {Celery's name: dotted path}; the others are found where their function stands.
+    """
+    paths = {}
+    for name, task in app.tasks.items():
+        if name.startswith("celery."):
+            continue
+        paths[f"{type(task).__module__}.{type(task).__name__}"] = name
+        paths[name] = name
+    return {**paths, **{path: name for name, path in names.items() if name in app.tasks}}
 
 
 def queues_by_cluster(clusters: dict[str, str]) -> dict[str, list[str]]:
@@ -52,15 +111,84 @@ def queue_for(task: str, key: str, app, clusters: dict[str, str], prefix: str) -
     return own if own in served or not served else served[0]
 
 
+def chain_of(steps: list, paths: dict[str, str], app) -> list | None:
+    """The steps that follow a task, as Celery keeps them in its message: the next one last.
+
+    Args:
+        steps: (path, args, kwargs) or (path, args, kwargs, True) for a step that takes the result
+            of the one before: what `enqueue_chain` of celery2q's helper leaves in a row.
+
+    Returns:
+        Signatures; None where a step is no task of the old release.
+    """
+    if any(step[0] not in paths for step in steps):
+        return None
+    return [
+        app.signature(paths[path], args=args, kwargs=kwargs, immutable=not (takes and takes[0]))
+        for path, args, kwargs, *takes in reversed(steps)
+    ]
+
+
+def message_of(row, paths: dict[str, str], native: list[str], app) -> dict:
+    """What becomes of a row.
+
+    Returns:
+        {name, id, args, kwargs, eta, retries, chain} of a message; {native: True}; or
+        {id, func, why} of a row that cannot go back.
+    """
+    import uuid
+
+    from django.utils import timezone
+    from django_q.signing import BadSignature, SignedPackage
+    from django_q.utils import get_func_repr
+
+    try:
+        task = SignedPackage.loads(row.payload)
+    except BadSignature:
+        return {"id": None, "func": None, "why": "bad signature"}
+    func = get_func_repr(task["func"])
+    name = paths.get(func)
+    if name is None or func in native:
+        return {"native": True}
+    parts = [part for part in ("chain", "hook", "iter_count") if task.get(part)]
+    chain = chain_of(task.get("then") or [], paths, app)
+    if chain is None:
+        parts.append("step that the old release has no task for")
+    if parts:
+        return {"id": task["id"], "func": func, "why": "it has a " + parts[0]}
+    return {
+        "name": name,
+        "id": str(uuid.UUID(task["id"])),
+        "args": task["args"],
+        "kwargs": task["kwargs"],
+        "eta": row.lock if row.lock and row.lock > timezone.now() else None,
+        "retries": task.get("retries", 0),
+        "chain": chain or None,
+    }
+
+
+def stored_ids(run_id: str) -> set[str]:
+    """The ids of the messages that the move forward has stored."""
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import moves
+    from django.db import connection
+
+    if moves.TABLE not in connection.introspection.table_names():
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT celery_id FROM {moves.TABLE} WHERE run_id = %s", [run_id])
+        return {row[0] for row in cursor.fetchall()}
+
+
 def run(params: dict) -> dict:
     """See the module's docstring.
 
     Returns:
-        {changed, moved, delayed, known (sent by an interrupted call before), native, unmovable:
-        [{id, func, why}], seconds}
+        {changed, moved, delayed, known (sent by an interrupted call before), native, returned
+        (what an interrupted move forward had claimed), unmovable: [{id, func, why}], seconds,
+        peak_memory (of this process, bytes)}
     """
+    import resource
     import time
-    import uuid
 
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
         celery_broker,
@@ -69,62 +197,60 @@ def run(params: dict) -> dict:
         redis_queues,
     )
     from django.db import transaction
-    from django.utils import timezone
     from django_q.conf import Conf
     from django_q.models import OrmQ
-    from django_q.signing import BadSignature, SignedPackage
-    from django_q.utils import get_func_repr
 
     start = time.monotonic()
-    report: dict = {"moved": 0, "delayed": 0, "known": 0, "native": 0, "unmovable": []}
+    report: dict = {"moved": 0, "delayed": 0, "known": 0, "native": 0, "returned": 0}
+    report["unmovable"] = []
     if not django_q_state.has_tables():
         return {**report, "changed": False, "seconds": 0.0}
     app = celery_state.application(params.get("celery_app", ""))
-    paths = {params["names"].get(name, name): name for name in app.tasks}
+    paths = paths_of(app, params["names"])
     broker = celery_broker.run(params)
-    seen: set[str] = set()
-    if broker["transport"] == "redis":
-        seen = present(redis_queues.connect(broker), broker)
-    pks = list(OrmQ.objects.order_by("id").values_list("pk", flat=True))
+    in_redis = broker["transport"] == "redis"
+    if in_redis:
+        client = redis_queues.connect(broker)
+        report["returned"] = redis_queues.return_held(client, broker, stored_ids(params["run_id"]))
+    pks = list(OrmQ.objects.using(Conf.ORM).order_by("id").values_list("pk", flat=True))
     with app.connection_for_write() as connection:
-        for pk in pks:
-            with transaction.atomic():
-                row = OrmQ.objects.select_for_update(skip_locked=True).filter(pk=pk).first()
-                if row is None:
-                    continue
-                try:
-                    task = SignedPackage.loads(row.payload)
-                except BadSignature:
-                    report["unmovable"].append({"id": None, "func": None, "why": "bad signature"})
-                    continue
-                func = get_func_repr(task["func"])
-                name = paths.get(func)
-                if name is None or func in params["native"]:
-                    report["native"] += 1
-                    continue
-                parts = [part for part in ("chain", "hook", "iter_count") if task.get(part)]
-                if parts:
-                    report["unmovable"].append(
-                        {"id": task["id"], "func": func, "why": "it has a " + parts[0]}
-                    )
-                    continue
-                task_id = str(uuid.UUID(task["id"]))
-                eta = row.lock if row.lock and row.lock > timezone.now() else None
-                if task_id in seen:
-                    report["known"] += 1
-                else:
-                    app.send_task(
-                        name,
-                        args=task["args"],
-                        kwargs=task["kwargs"],
-                        task_id=task_id,
-                        queue=queue_for(name, row.key, app, params["clusters"], Conf.PREFIX),
-                        eta=eta,
-                        retry=False,
-                        connection=connection,
-                    )
-                    report["delayed" if eta else "moved"] += 1
-                row.delete()
+        sender = (
+            OnceInRedis(app, connection, broker, params["run_id"])
+            if in_redis
+            else Plainly(app, connection)
+        )
+        # Where a repeat would send again, as little as can be lies between a message and its row.
+        size = BATCH if in_redis else 1
+        for begin in range(0, len(pks), size):
+            with transaction.atomic(using=Conf.ORM):
+                rows = OrmQ.objects.using(Conf.ORM).select_for_update(skip_locked=True)
+                gone = []
+                for row in rows.filter(pk__in=pks[begin : begin + size]).order_by("id"):
+                    found = message_of(row, paths, params["native"], app)
+                    if "native" in found:
+                        report["native"] += 1
+                    elif "why" in found:
+                        report["unmovable"].append(found)
+                    else:
+                        queue = queue_for(
+                            found["name"], row.key, app, params["clusters"], Conf.PREFIX
+                        )
+                        new = sender.send(
+                            found["name"],
+                            args=found["args"],
+                            kwargs=found["kwargs"],
+                            task_id=found["id"],
+                            queue=queue,
+                            eta=found["eta"],
+                            retries=found["retries"],
+                            chain=found["chain"],
+                        )
+                        outcome = "delayed" if found["eta"] else "moved"
+                        report[outcome if new else "known"] += 1
+                        gone.append(row.pk)
+                OrmQ.objects.using(Conf.ORM).filter(pk__in=gone).delete()
+        sender.done()
     report["seconds"] = round(time.monotonic() - start, 2)
-    report["changed"] = bool(report["moved"] or report["delayed"] or report["known"])
+    report["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    report["changed"] = any(report[key] for key in ("moved", "delayed", "known", "returned"))
     return report

@@ -49,8 +49,13 @@ def hold_of(broker: dict, key: str) -> str:
     return prefix + HOLD + key[len(prefix) :]
 
 
+def refused_of(hold: str) -> str:
+    """The list that holds what was claimed and judged unmovable until its queue is done."""
+    return hold + ":refused"
+
+
 def decode(raw: bytes) -> dict:
-    """A message as {id, task, eta, expires, args, kwargs, embed, retries, queue}.
+    """A message as {id, task, eta, expires, args, kwargs, embed, retries, time_limit, queue}.
 
     Raises:
         Unmovable: it is not of protocol 2, or its body is no JSON.
@@ -65,6 +70,7 @@ def decode(raw: bytes) -> dict:
         "eta": headers.get("eta"),
         "expires": headers.get("expires"),
         "retries": headers.get("retries") or 0,
+        "time_limit": (headers.get("timelimit") or [None])[0],
         "queue": (properties.get("delivery_info") or {}).get("routing_key"),
     }
     if message.get("content-type") != "application/json":
@@ -154,13 +160,42 @@ def adopt_unacknowledged(client, broker: dict) -> int:
     return count
 
 
+def return_held(client, broker: dict, stored: set[str]) -> int:
+    """Give back to their queues what an interrupted move had claimed.
+
+    Each message moves in one step of Redis. A worker may run meanwhile: it does not know these
+    lists.
+
+    Args:
+        stored: ids of messages that the move had stored already; these are dropped here.
+
+    Returns:
+        How many went back.
+    """
+    count = 0
+    for queue in queue_names(client, broker):
+        for key in keys_of(broker, queue):
+            hold = hold_of(broker, key)
+            for raw in client.lrange(hold, 0, -1):
+                if (json.loads(raw).get("headers") or {}).get("id") in stored:
+                    client.lrem(hold, 1, raw)
+            # What was claimed first stands at the right end, from which a worker takes.
+            for source in (hold, refused_of(hold)):
+                while client.lmove(source, key, "LEFT", "RIGHT"):
+                    count += 1
+    return count
+
+
 def lengths(client, broker: dict) -> dict[str, int]:
     """How many messages wait, by queue; the unacknowledged under their key's name."""
     prefix = broker["key_prefix"]
     found = {}
     for queue in queue_names(client, broker):
         found[queue] = sum(
-            client.llen(key) + client.llen(hold_of(broker, key)) for key in keys_of(broker, queue)
+            client.llen(place)
+            for key in keys_of(broker, queue)
+            for hold in [hold_of(broker, key)]
+            for place in (key, hold, refused_of(hold))
         )
     found[broker["unacked_key"]] = client.hlen(prefix + broker["unacked_key"])
     return {name: count for name, count in found.items() if count}

@@ -2,8 +2,9 @@
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 """Gives the schedule back to beat: rows are parked, beat's times say what Django-Q has fired.
 
-Runs in the old release (it has both packages), after every qcluster has ended and before beat
-starts. One transaction; a repeat changes nothing.
+Runs in the old release (it has both packages), before beat starts. A qcluster may run meanwhile:
+the table is locked, so that its scheduler has fired a row whole or not at all, and finds it parked
+from then on. One transaction; a repeat changes nothing.
 
 Params:
     time_zone: the time zone of the cluster that fired the rows (the target's).
@@ -35,6 +36,8 @@ def run(params: dict) -> dict:
     has_beat = beat_table in connection.introspection.table_names()
     parked, restored, last_runs = [], [], {}
     with transaction.atomic(), connection.cursor() as cursor:
+        # Not row by row: the scheduler takes several in an order of its own.
+        cursor.execute(f"LOCK TABLE {Schedule._meta.db_table} IN EXCLUSIVE MODE")
         for schedule_id, kept in schedules.ledger().items():
             row = Schedule.objects.select_for_update().filter(pk=schedule_id).values().first()
             if row is None:
