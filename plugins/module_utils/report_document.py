@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from ansible_collections.cutover.django_q.plugins.module_utils.moment import parse
 from ansible_collections.cutover.django_q.plugins.module_utils.text_table import (
     seconds,
     size,
@@ -16,6 +16,9 @@ from ansible_collections.cutover.django_q.plugins.module_utils.text_table import
 # How the keys end under which roles leave the seconds that something was away, and those that a
 # bare recreation of the same service took, measured beside it.
 GAPS = {"_gap_seconds": "", "_gap_bare_seconds": " (recreated bare, beside it)"}
+
+# The key of the role that goes back.
+BACK = "celery_restore"
 
 # The state that a run which is being reported ends in.
 ENDS = {"switching": "migrated", "rolling_back": "rolled_back"}
@@ -35,17 +38,12 @@ NEXT = {
 }
 
 
-def moment(text: str) -> datetime:
-    """A moment of the manifest (RFC 3339, UTC)."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
 def phase_rows(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each phase with its seconds; one that runs still has none."""
     return [
         {
             "name": item["name"],
-            "seconds": round((moment(item["end"]) - moment(item["start"])).total_seconds(), 1)
+            "seconds": round((parse(item["end"]) - parse(item["start"])).total_seconds(), 1)
             if item.get("end")
             else None,
             "outcome": item["outcome"],
@@ -58,11 +56,15 @@ def gaps(manifest: dict[str, Any]) -> dict[str, float]:
     """The seconds without something, as the roles measured them: {"web": 0.6, …}.
 
     Each role may leave `<what>_gap_seconds` and `<what>_gap_bare_seconds` under its own key of
-    the manifest; of two of one name the longer one counts.
+    the manifest; of two of one name the longer one counts. A run that went back shows those of
+    its way back alone.
     """
+    back = state_of(manifest) == "rolled_back"
     found: dict[str, float] = {}
-    for part in manifest.values():
-        for key, value in part.items() if isinstance(part, dict) else ():
+    for name, part in manifest.items():
+        if not isinstance(part, dict) or (name == BACK) != back:
+            continue
+        for key, value in part.items():
             for ending, note in GAPS.items():
                 if key.endswith(ending) and value is not None:
                     what = key[: -len(ending)].replace("_", " ") + note

@@ -103,6 +103,13 @@ def test_of_two_gaps_of_one_name_the_longer_one_counts() -> None:
     }
 
 
+def test_the_way_back_shows_its_own_gaps() -> None:
+    back = {"web_gap_seconds": 0.4, "worker_gap_seconds": 0.0}
+    document = report_document(manifest(state="rolling_back", celery_restore=back), AFTER, NAMES)
+    assert document["gaps"] == {"web": 0.4, "worker": 0.0}
+    assert "web" in report_document(manifest(celery_restore=back), AFTER, NAMES)["gaps"]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "change"),
     [
