@@ -105,6 +105,19 @@ class AirRisk:
         text = self._execute("curl", "-fsS", f"{URL}/ledger/?uid={uid}")
         return json.loads(text)["executions"]
 
+    def ledger(self) -> list[dict[str, Any]]:
+        """All rows of the ledger by start: uid, task, engine, started_at and finished_at.
+
+        Times are seconds since the epoch; without an end it is None.
+        """
+        rows = self.sql(
+            "SELECT json_build_object('uid', uid, 'task', task, 'engine', engine,"
+            " 'started_at', extract(epoch FROM started_at),"
+            " 'finished_at', extract(epoch FROM finished_at))"
+            " FROM ledger_execution ORDER BY started_at"
+        )
+        return [json.loads(text) for (text,) in rows]
+
     def wait_for(self, uid: str, timeout: float = FINISH_SECONDS) -> list[dict[str, Any]]:
         """The ledger's rows of a uid, once one of them has ended.
 

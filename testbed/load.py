@@ -9,6 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from testbed.air_risk import AirRisk
 from testbed.console import TestbedError, run, wait_until
 from testbed.deploy import PROJECT
 from testbed.hosts import Host
@@ -24,6 +25,15 @@ LEDGER = (
     """'exec psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -XAt """
     """-c "SELECT row_to_json(e) FROM ledger_execution e"'"""
 )
+
+
+ADD_TICK = f"""
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
+each_minute, _ = CrontabSchedule.objects.get_or_create(minute="*", timezone="UTC")
+PeriodicTask.objects.get_or_create(
+    name="tick-each-minute", defaults={{"task": "{TICK_TASK}", "crontab": each_minute}}
+)
+"""
 
 
 class Load:
@@ -95,6 +105,11 @@ class Load:
         )
         return json.loads(self._host.run("cat", self._summary))
 
+    def finish(self) -> dict[str, Any]:
+        """Wait until it has submitted its count; returns its summary."""
+        wait_until(f"the end of {self.name}", lambda: not self.running(), timeout=STOP_SECONDS)
+        return self.stop()
+
     def verdict(
         self,
         *others: Load,
@@ -129,3 +144,42 @@ class Load:
         if not text.startswith("{"):
             raise TestbedError(f"the checker of {self.name} came to no verdict: {text!r}")
         return json.loads(text)
+
+
+def add_tick(app: AirRisk) -> float:
+    """Give beat a schedule that fires `TICK_TASK` each minute, and wait for its first tick.
+
+    Returns:
+        That tick, in seconds since the epoch.
+    """
+    app.compose("exec", "-T", "web", "python", "manage.py", "shell", "-c", ADD_TICK)
+    wait_until("the first tick", lambda: bool(ticks_of(app)), timeout=130, interval=0.5)
+    return ticks_of(app)[0] // 60 * 60
+
+
+def ticks_of(app: AirRisk) -> list[float]:
+    """When `TICK_TASK` was started, in seconds since the epoch."""
+    return [row["started_at"] for row in app.ledger() if row["task"] == TICK_TASK]
+
+
+def queued_at(
+    moment: float, submissions: list[dict[str, Any]], executions: list[dict[str, Any]]
+) -> int:
+    """How many accepted tasks were due and not started at a moment, in seconds since the epoch."""
+    started = {row["uid"]: row["started_at"] for row in executions}
+    return sum(
+        row["status"] == 202
+        and max(row["answered_at"], row["sent_at"] + row["countdown"]) <= moment
+        and started.get(row["uid"], moment) >= moment
+        for row in submissions
+    )
+
+
+def running_at(moment: float, executions: list[dict[str, Any]], longer_than: float) -> list[str]:
+    """Uids of the tasks that ran at a moment and took more than some seconds in all."""
+    return [
+        row["uid"]
+        for row in executions
+        if row["started_at"] <= moment <= (row["finished_at"] or moment)
+        and (row["finished_at"] or moment) - row["started_at"] > longer_than
+    ]

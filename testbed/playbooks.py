@@ -8,10 +8,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from testbed import venv
+from testbed.air_risk import AirRisk
+from testbed.console import TestbedError, wait_until
 from testbed.machine import ROOT
 
 PHASE_SECONDS = 420
@@ -73,6 +76,33 @@ def kill_when(
     for pid in [process.pid, *descendants(process.pid)]:
         os.kill(pid, signal.SIGKILL)
     process.communicate()
+
+
+def in_phase(app: AirRisk, phase: str) -> Callable[[], bool]:
+    """Whether the current run is in a phase; false while there is no run."""
+
+    def reached() -> bool:
+        try:
+            phases = app.manifest()["phases"]
+        except (TestbedError, json.JSONDecodeError):
+            return False
+        return [item["name"] for item in phases if item["outcome"] == "running"] == [phase]
+
+    return reached
+
+
+def await_phase(app: AirRisk, phase: str) -> None:
+    """Wait until the current run is in a phase.
+
+    Raises:
+        TestbedError: It did not get there.
+    """
+    wait_until(f"the phase {phase}", in_phase(app, phase), timeout=PHASE_SECONDS)
+
+
+def moment(text: str) -> float:
+    """A moment as a manifest or Docker tells it (RFC 3339), in seconds since the epoch."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def descendants(pid: int) -> list[int]:

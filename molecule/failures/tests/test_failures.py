@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,23 +9,9 @@ from typing import Any
 import pytest
 from testbed import playbooks
 from testbed.air_risk import SERVICES_AFTER, AirRisk
-from testbed.console import TestbedError
 
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 WENT_BACK = "The service runs what it ran before; everything that was changed was taken back."
-
-
-def in_phase(app: AirRisk, phase: str) -> Callable[[], bool]:
-    """Whether the current run is in a phase; false while there is no run."""
-
-    def reached() -> bool:
-        try:
-            phases = app.manifest()["phases"]
-        except (TestbedError, json.JSONDecodeError):
-            return False
-        return [item["name"] for item in phases if item["outcome"] == "running"] == [phase]
-
-    return reached
 
 
 @pytest.mark.parametrize(
@@ -55,7 +40,7 @@ def test_a_failure_in_the_switch_goes_back_by_itself(
 
 
 def test_an_interrupted_migration_goes_back(app: AirRisk, as_before: Callable[[], None]) -> None:
-    playbooks.kill_when(in_phase(app, "celery"), INVENTORY, "migrate")
+    playbooks.kill_when(playbooks.in_phase(app, "celery"), INVENTORY, "migrate")
     assert app.manifest()["state"] == "switching"
     status, text = playbooks.run(INVENTORY, "rollback")
     assert status == 0, text
@@ -64,7 +49,7 @@ def test_an_interrupted_migration_goes_back(app: AirRisk, as_before: Callable[[]
 
 
 def test_an_interrupted_migration_goes_on(app: AirRisk) -> None:
-    playbooks.kill_when(in_phase(app, "qcluster"), INVENTORY, "migrate")
+    playbooks.kill_when(playbooks.in_phase(app, "qcluster"), INVENTORY, "migrate")
     interrupted = app.manifest()["run_id"]
     status, text = playbooks.run(INVENTORY, "migrate")
     assert status == 0, text
@@ -75,7 +60,7 @@ def test_an_interrupted_migration_goes_on(app: AirRisk) -> None:
 
 
 def test_an_interrupted_rollback_goes_on(app: AirRisk, as_before: Callable[[], None]) -> None:
-    playbooks.kill_when(in_phase(app, "rollback"), INVENTORY, "rollback")
+    playbooks.kill_when(playbooks.in_phase(app, "rollback"), INVENTORY, "rollback")
     status, text = playbooks.run(INVENTORY, "migrate")
     assert status != 0
     assert "playbooks/rollback.yml" in text
