@@ -1,0 +1,1 @@
+"""Measurements on hosts of the testbed. Never part of the tests: see README.md."""
