@@ -139,7 +139,16 @@ def _crash_matrix(options: argparse.Namespace) -> int:
         engine.ensure()
         matrix.forget(matrix.PREFIX)
         return 0
-    return matrix.run(options.shard, options.sample, options.again, options.only, options.markdown)
+    if options.sample:
+        return matrix.run_sample()
+    return matrix.run(
+        options.shard,
+        again=options.again,
+        only=options.only,
+        most=options.most,
+        beside=options.beside,
+        markdown=options.markdown,
+    )
 
 
 def _clean(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ DRAWN = 1
 
 def run(
     part: str = "1/1",
+    *,
     sampled: bool = False,
     again: bool = False,
     only: str = "",
