@@ -49,7 +49,7 @@ ADDED = {
     "into a file without any": ("x = 1\n", ASYNC,
         "from django_q.tasks import async_task\n\nx = 1\n"),
     "under another name": ("import os\n", ("shop.q_tasks", "enqueue as q_enqueue"),
-        "import os\nfrom shop.q_tasks import enqueue as q_enqueue\n"),
+        "import os\n\nfrom shop.q_tasks import enqueue as q_enqueue\n"),
 }  # fmt: skip
 
 

@@ -230,8 +230,11 @@ def _place(tree: ast.Module, module: str, packages: frozenset[str]) -> tuple[int
         return own[0].lineno - 1, True
     if plain:
         relative = [node for node, name in plain if name == "."]
-        first = relative[0].lineno - 1 if relative else plain[-1][0].end_lineno
-        return first, False
+        if relative:
+            return relative[0].lineno - 1, False
+        last, name = plain[-1]
+        apart = name.split(".")[0] in sys.stdlib_module_names or top in packages
+        return last.end_lineno or 0, apart
     if imports:
         return imports[-1][0].end_lineno, True
     body = tree.body

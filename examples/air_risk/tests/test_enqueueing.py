@@ -28,7 +28,8 @@ class SubmitTests(TestCase):
         answer = self.post(seconds=0.5, queue="gis")
         self.assertEqual((answer.status_code, answer.json()["uid"]), (202, "a-1"))
         self.assertTrue(answer.json()["id"])
-        send.assert_called_once()
+        kwargs = {"uid": "a-1", "seconds": 0.5}
+        send.assert_called_once_with(args=[], kwargs=kwargs, countdown=None, queue="gis")
 
     @mock.patch("air_quality.tasks.test_task.apply_async")
     def test_refused(self, send):
@@ -125,6 +126,7 @@ class EnqueueingTaskTests(TestCase):
     def test_scheduled_reports(self, send):
         self.assertEqual(generate_scheduled_reports(), 2)
         self.assertEqual(send.call_count, 2)
+        send.assert_any_call(args=["daily"], countdown=1)
 
     def test_a_reading_that_is_not_there(self):
         with self.assertRaises(Reading.DoesNotExist):

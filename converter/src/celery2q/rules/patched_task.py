@@ -2,7 +2,8 @@
 
 `mock.patch("shop.tasks.send.delay")` becomes the helper's `patch_task("shop.tasks.send")`: its
 mock is called with the same arguments. For `.apply_async`, whose mock was called with `args=`
-and `kwargs=`, only where the test asks no more than whether or how often it was called.
+and `kwargs=`, where the test asks no more than whether, how often and with what it was called;
+an assertion about `countdown=` and the like is lost, with a warning.
 """
 
 from __future__ import annotations
@@ -14,17 +15,15 @@ import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
-from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.index import ModuleIndex
+from celery2q.mocks import assertions
 from celery2q.send import quote
 from celery2q.tasks import TaskDef
 
 RULE = "patched-task"
 KIND = "calls"
+ONCE = True  # the lost assertions cannot be found in the converted tree
 METHODS = ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit")
-ASKS_LITTLE = frozenset(
-    "called call_count assert_called assert_called_once assert_not_called reset_mock "
-    "side_effect return_value".split()
-)
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -71,7 +70,8 @@ def _check(context: Context, module: ModuleIndex, call: ast.Call, text: str) -> 
     plain = not rest and all(
         keyword.arg in ("side_effect", "return_value", "autospec") for keyword in call.keywords
     )
-    if not plain or (method != "delay" and not _asks_little(module, call)):
+    asserted = [] if method in ("delay", "delay_on_commit") else assertions(module, call)
+    if not plain or asserted is None:
         yield context.at(
             RULE,
             Level.ERROR,
@@ -104,9 +104,21 @@ def _check(context: Context, module: ModuleIndex, call: ast.Call, text: str) -> 
                 replace,
                 imports=[(context.helper, "patch_task")],
                 drops=[n.id for n in ast.walk(call.func) if isinstance(n, ast.Name)],
-            )
+            ),
+            *(item.edit(module) for item in asserted),
         ],
     )
+    for item in asserted:
+        if item.lost:
+            yield context.at(
+                RULE,
+                Level.WARNING,
+                module,
+                item.call,
+                f"A test asks for {', '.join(item.lost)} of a sending, which its mock does not "
+                "hear any more.",
+                "Look at the row of the queue (django_q.models.OrmQ) where it matters.",
+            )
 
 
 def _task(context: Context, dotted: str) -> TaskDef | None:
@@ -128,30 +140,6 @@ def _whole(
         f"A test patches {dotted}, and that module may import the task no more.",
         f'Use patch_task("{task.path}") of {context.helper}, unless it is called there directly.',
     )
-
-
-def _asks_little(module: ModuleIndex, call: ast.Call) -> bool:
-    """Whether a test only asks its mock whether and how often it was called."""
-    parent = module.parents[call]
-    name = ""
-    scope: ast.AST | None = None
-    if isinstance(parent, ast.withitem) and isinstance(parent.optional_vars, ast.Name):
-        name, scope = parent.optional_vars.id, module.parents[parent]
-    elif isinstance(parent, ast.withitem):
-        return parent.optional_vars is None
-    elif isinstance(parent, FUNCTIONS) and len(parent.decorator_list) == 1:
-        arguments = [item.arg for item in parent.args.args if item.arg not in ("self", "cls")]
-        if len(arguments) != 1:
-            return not arguments
-        name, scope = arguments[0], parent
-    if scope is None:
-        return False
-    for node in ast.walk(scope):
-        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
-            user = module.parents[node]
-            if not (isinstance(user, ast.Attribute) and user.attr in ASKS_LITTLE):
-                return False
-    return True
 
 
 _TASKS = "from celery import shared_task\n\n\n@shared_task\ndef send(order):\n    pass\n"
@@ -179,12 +167,36 @@ EXAMPLES = (
         },
     ),
     Example(
+        "patches of apply_async that assert its arguments, the innermost decorator first",
+        _BASE
+        | {
+            "shop/tests.py": "from unittest import mock\n\n\n"
+            '@mock.patch("shop.mail.connect")\n'
+            '@mock.patch("shop.tasks.send.apply_async")\ndef test_one(sent, connect):\n'
+            "    sent.assert_called_once_with(args=[1], kwargs={'a': 2}, countdown=5)\n"
+            "    sent.assert_any_call((1,), queue='slow')\n"
+            "    sent.assert_called_with(args=numbers, kwargs=names)\n"
+            "    assert sent.call_count == 1 and connect.call_args == 3\n"
+        },
+        ("shop/tests.py:5", "shop/tests.py:7", "shop/tests.py:8"),
+        {
+            "shop/tests.py": "from unittest import mock\n\n"
+            "from shop.q_tasks import patch_task\n\n\n"
+            '@mock.patch("shop.mail.connect")\n'
+            '@patch_task("shop.tasks.send")\ndef test_one(sent, connect):\n'
+            "    sent.assert_called_once_with(1, a=2)\n"
+            "    sent.assert_any_call(1)\n"
+            "    sent.assert_called_with(*numbers, **names)\n"
+            "    assert sent.call_count == 1 and connect.call_args == 3\n"
+        },
+    ),
+    Example(
         "patches of apply_async that look at its arguments, and of the task itself",
         _BASE
         | {
             "shop/tests.py": "from unittest import mock\n\n\ndef test_one():\n"
             '    with mock.patch("shop.tasks.send.apply_async") as sent:\n'
-            "        sent.assert_called_once_with(args=[1])\n"
+            "        assert sent.call_args.kwargs['args'] == [1]\n"
             '    with mock.patch("shop.views.send"):\n        pass\n',
         },
         ("shop/tests.py:5", "shop/tests.py:7"),

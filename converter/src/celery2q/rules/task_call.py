@@ -107,6 +107,7 @@ def _id_edits(module: ModuleIndex, use: Use) -> list[Edit]:
     return [module.edit("Attribute", node, lambda updated: updated.value) for node in use.ids]
 
 
+_IMPORT = "from shop.q_tasks import enqueue\n"
 _TASKS = "from celery import shared_task\n\n\n@shared_task\ndef send(order, kind=None):\n    pass\n"
 
 EXAMPLES = (
@@ -162,7 +163,7 @@ EXAMPLES = (
         },
         ("shop/tasks.py:6",),
         {
-            "shop/tasks.py": "from celery import shared_task\nfrom shop.q_tasks import enqueue\n"
+            "shop/tasks.py": "from celery import shared_task\n\nfrom shop.q_tasks import enqueue\n"
             "\n\n@shared_task\ndef send(order, timeout=3):\n"
             '    enqueue("shop.tasks.send", args=(order,), kwargs={"timeout": timeout})\n'
         },
@@ -200,7 +201,7 @@ EXAMPLES = (
         },
         ("shop/tasks.py:10",),
         {
-            "shop/tasks.py": _TASKS.replace("task\n", "task\nfrom shop.q_tasks import enqueue\n", 1)
+            "shop/tasks.py": _TASKS.replace("task\n", "task\n\n" + _IMPORT, 1)
             + "\n\nJOBS = {'send': send}\n"
             "enqueue(JOBS['send'], args=[1], queue='mail' if JOBS else None)\n"
         },
