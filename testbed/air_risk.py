@@ -86,12 +86,12 @@ class AirRisk:
 
         Args:
             task: Dotted name.
-            **values: Further keys of the body: seconds, countdown, queue, args.
+            **values: Further keys of the body: seconds, countdown, queue, args; uid.
 
         Returns:
             The uid under which the ledger will know it.
         """
-        uid = f"testbed-{uuid.uuid4().hex[:12]}"
+        uid = values.pop("uid", None) or f"testbed-{uuid.uuid4().hex[:12]}"
         body = json.dumps({"uid": uid, "task": task, **values})
         code = self._execute(
             *("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST"),
@@ -102,8 +102,15 @@ class AirRisk:
 
     def executions(self, uid: str) -> list[dict[str, Any]]:
         """The ledger's rows of a uid: uid, task, engine, started_at, finished_at."""
-        text = self._execute("curl", "-fsS", f"{URL}/ledger/?uid={uid}")
-        return json.loads(text)["executions"]
+        return json.loads(self.curl(f"{URL}/ledger/?uid={uid}"))["executions"]
+
+    def latest_executions(self) -> list[dict[str, Any]]:
+        """The ledger's latest 1,000 rows."""
+        return json.loads(self.curl(f"{URL}/ledger/?limit=1000"))["executions"]
+
+    def curl(self, *arguments: str) -> str:
+        """Body of a request made in the host; a status of 400 and more is an error."""
+        return self._execute("curl", "-fsS", *arguments)
 
     def ledger(self) -> list[dict[str, Any]]:
         """All rows of the ledger by start: uid, task, engine, started_at and finished_at.

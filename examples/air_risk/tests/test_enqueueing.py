@@ -97,7 +97,7 @@ class CommandTests(TestCase):
     def test_every_district_gets_a_task(self, delay):
         call_command("calculate_exposure", stdout=StringIO())
         districts = District.objects.order_by("pk")
-        self.assertEqual(delay.call_args_list, [mock.call(item.pk) for item in districts])
+        self.assertEqual(delay.call_args_list, [mock.call(item.pk, uid=None) for item in districts])
 
     @mock.patch("exposure.tasks.calculate_district_exposure.delay")
     def test_here_and_now(self, delay):

@@ -1,6 +1,7 @@
 """`manage.py calculate_exposure`: estimate every district anew."""
 
 from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management.base import BaseCommand
 
@@ -16,12 +17,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--now", action="store_true", help="calculate here, do not enqueue")
+        parser.add_argument("--uid", help="what the runs are called in the ledger")
 
-    def handle(self, *args: object, **options: bool) -> None:
+    def handle(self, *args: object, **options: Any) -> None:
         """Go through the districts, one task each."""
         start = calculate_district_exposure.delay
         if options["now"]:
             start = calculate_district_exposure
         for district in District.objects.order_by("pk"):
-            start(district.pk)
+            start(district.pk, uid=options["uid"])
             self.stdout.write(district.name)
