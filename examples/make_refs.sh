@@ -166,6 +166,34 @@ deaf_qcluster() {
         >>air_risk/settings.py
 }
 
+plain_call() {
+    # nothing imports it: neither a start of the image nor Django's check can notice
+    cat >reports/late.py <<'PYTHON'
+"""Calls a function as if it were a task still."""
+
+
+def render(pk):
+    return pk
+
+
+def render_later(pk):
+    return render.delay(pk)
+PYTHON
+}
+
+celery_left() {
+    cat >ledger/old_tasks.py <<'PYTHON'
+"""A task that nothing would run."""
+
+from celery import shared_task
+
+
+@shared_task
+def forget_old_executions():
+    return 0
+PYTHON
+}
+
 mkdir "$tree"
 cp -R "$here/air_risk/." "$tree/"
 rm -rf "$tree/.env" "$tree/media" "$tree/.ruff_cache"
@@ -187,6 +215,8 @@ variant bad-web bad_web 'Never be healthy'
 variant bad-setup bad_setup 'Fail in setup_schedules'
 variant bad-qcluster bad_qcluster 'Let qcluster end at once'
 variant deaf-qcluster deaf_qcluster 'Let qcluster serve a queue that nobody uses'
+variant plain-call plain_call 'Call a plain function as a task'
+variant celery-left celery_left 'Add a task of Celery'
 
 [ -d "$dest" ] || git init --quiet --bare --initial-branch=main "$dest"
 git -C "$tree" push --quiet --force --prune "$(CDPATH='' cd -- "$dest" && pwd)" \

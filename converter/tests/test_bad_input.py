@@ -98,6 +98,17 @@ def test_a_text_in_another_encoding_is_no_problem(tree: Path, capsys):
     assert (tree / "requirements.txt").read_bytes().startswith(b"# \xa9\n")
 
 
+def test_names_that_stand_for_themselves(tree: Path, capsys):
+    """Names that are bound by way of themselves lead nowhere, and not for ever."""
+    (tree / "shop" / "loops.py").write_text(
+        "from celery import shared_task\n\na = b.c\nb = a.c\nb.delay()\n\n\n"
+        "def up():\n    x = x.parent\n    x.delay()\n"
+    )
+    status, report = lint(tree, capsys)
+    assert status == 1 and report["skipped"] == []
+    assert any(item["path"] == "shop/loops.py" for item in report["findings"])
+
+
 def test_nothing_to_read(tmp_path: Path, capsys):
     assert main(["lint", str(tmp_path / "absent")]) == 2
     assert "cannot be read" in capsys.readouterr().err

@@ -1,12 +1,14 @@
 """The forms of a report, and the exit status."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from celery2q.cli import main
 from celery2q.context import all_rules
+from celery2q.sources import LARGEST, wanted
 
 
 @pytest.fixture
@@ -71,6 +73,17 @@ def test_rules_are_listed_and_explained(capsys):
     assert main(["rules", "task-call"]) == 0
     assert "delay_on_commit" in capsys.readouterr().out
     assert main(["rules", "no-such"]) == 2
+
+
+def test_what_is_read_is_described(capsys):
+    assert main(["describe"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert set(document["rules"]) == {rule.id for rule in all_rules()}
+    reads = document["reads"]
+    for name in ("a.py", "requirements.txt", "Dockerfile.web", "Procfile", ".env", "photo.png"):
+        by_description = Path(name).suffix in reads["suffixes"] or re.match(reads["names"], name)
+        assert bool(by_description) is wanted(name), name
+    assert ".git" in reads["skipped_folders"] and reads["largest"] == LARGEST
 
 
 def test_a_queue_goes_where_it_is_told_to(tmp_path: Path, capsys):

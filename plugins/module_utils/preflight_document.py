@@ -29,8 +29,8 @@ def document(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         settings: `app_services` are the services that the migration touches.
 
     Returns:
-        {git, services, celery, django_q, memory, bystanders, database, engine}; celery and
-        django_q are {} when they did not answer.
+        {git, services, celery, django_q, lint, memory, bystanders, database, engine}; celery and
+        django_q are {} when they did not answer, lint is {} when the target was not linted.
     """
     host = facts["host"]
     answers = facts.get("answers") or {}
@@ -42,6 +42,7 @@ def document(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         "services": services,
         "celery": (answers.get("celery") or {}).get("result") or {},
         "django_q": (answers.get("django_q") or {}).get("result") or {},
+        "lint": (facts.get("lint") or {}).get("figures") or {},
         "memory": host["memory"],
         "bystanders": sorted(set(services) - set(settings["app_services"])),
         "database": {

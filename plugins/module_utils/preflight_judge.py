@@ -16,6 +16,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils import (
     preflight_rules_target as on_target,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils.preflight_findings import in_order
+from ansible_collections.cutover.django_q.plugins.module_utils.preflight_lint import WHAT
 
 
 def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -23,9 +24,10 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         facts: `host` (of preflight_host); `database` (of postgres_facts), `answers` (of
-            preflight_application), `trial` (findings of fetching, building and editing aside) and
-            `target` (answers from the target's image): None as long as they were not looked at.
-        settings: see the rules.
+            preflight_application), `trial` (findings of fetching, building and editing aside),
+            `lint` (of preflight_lint) and `target` (answers from the target's image): None as long
+            as they were not looked at.
+        settings: see the rules; `lint` says whether the target's code is to be linted.
 
     Returns:
         {findings, unchecked, blocked (an error was found), usable (containers can be asked)}.
@@ -34,6 +36,7 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     database = facts.get("database")
     answers = facts.get("answers")
     trial = facts.get("trial")
+    lint = facts.get("lint")
     target = facts.get("target")
     found, usable = on_host.judge_host(host, settings)
     if database is not None:
@@ -52,6 +55,9 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         on_host.judge_room(found, host, database, settings)
     if trial is not None:
         found.take(trial)
+    if lint is not None:
+        found.take(lint["findings"])
+        found.unchecked += lint["unchecked"]
     if target is not None:
         on_target.judge_target(found, target, answers or {}, settings)
     because = "an error above has to be mended first"
@@ -60,6 +66,8 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         found.skip("the room for dump, restore test and images", because)
     if trial is None:
         found.skip("the edit of the Compose file", because)
+    if lint is None:
+        found.skip(WHAT, because if settings["lint"] else "preflight_lint is false")
     if target is None:
         found.skip(
             "the target's image: Q_CLUSTER, migrations, every schedule's function",

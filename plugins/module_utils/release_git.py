@@ -144,20 +144,25 @@ class Git:
                 "git was not found on the host; release_strategy git needs it."
             ) from None
 
-    def try_run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    def try_run(
+        self, *arguments: str, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run a command; its status is the caller's business.
+
+        Args:
+            stdin: what it reads; None gives it nothing.
 
         Raises:
             GitError: Git is not on the host, or took too long.
         """
         process = self.popen(
             *arguments,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         try:
-            out, err = process.communicate(timeout=self.timeout)
+            out, err = process.communicate(input=stdin, timeout=self.timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -175,13 +180,16 @@ class Git:
         """
         return os.fsdecode(self.run_bytes(*arguments))
 
-    def run_bytes(self, *arguments: str) -> bytes:
+    def run_bytes(self, *arguments: str, stdin: bytes | None = None) -> bytes:
         """Run a command and return its output as it is.
+
+        Args:
+            stdin: see `try_run`.
 
         Raises:
             GitError: see `run`.
         """
-        done = self.try_run(*arguments)
+        done = self.try_run(*arguments, stdin=stdin)
         if done.returncode != 0:
             said = without_credentials(done.stderr.decode("utf-8", "replace")).strip()
             raise GitError(f"`git {arguments[0]}` in {self.directory} failed: {tail(said)}.")

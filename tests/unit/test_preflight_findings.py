@@ -175,6 +175,7 @@ def test_the_document_of_the_state_before() -> None:
         },
         "answers": {"celery": {"result": {"app": "x"}, "error": ""}},
         "database": None,
+        "lint": {"findings": [], "unchecked": [], "figures": {"files": 3}},
     }
     result = document(facts, {"app_services": ["web"]})
     assert result["services"]["web"]["scale"] == 2
@@ -183,4 +184,5 @@ def test_the_document_of_the_state_before() -> None:
     assert result["bystanders"] == ["db"]
     assert result["celery"] == {"app": "x"}
     assert result["django_q"] == {}
+    assert result["lint"] == {"files": 3}
     assert result["git"] == {"sha": "a", "branch": None, "describe": "v1"}

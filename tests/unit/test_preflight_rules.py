@@ -173,6 +173,7 @@ def good_facts() -> dict[str, Any]:
         "database": {"size": GIB, "data_free_bytes": 50 * GIB, "problems": []},
         "answers": good_answers(),
         "trial": [],
+        "lint": {"findings": [], "unchecked": []},
         "target": good_target(),
     }
 
@@ -181,6 +182,7 @@ def good_settings() -> dict[str, Any]:
     """The settings of the role with its defaults, for the sample deployment."""
     return {
         "check_mode": False,
+        "lint": True,
         "run_id": "",
         "lock_path": "/var/lib/cutover/air_risk/lock",
         "services": {
@@ -530,6 +532,30 @@ def test_check_mode_says_what_it_could_not_check() -> None:
     assert "Q_CLUSTER" in item["what"]
     assert "check mode" in item["because"]
     assert not result["blocked"]
+
+
+def test_what_the_linter_found_is_judged_with_the_rest() -> None:
+    error = {"id": "lint[x]", "level": "error", "found": "f", "expected": "e", "fix": "d"}
+    result = verdict(put("lint", {"findings": [error], "unchecked": []}))
+    assert result["findings"] == [error]
+    assert result["blocked"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "because"),
+    [
+        ([put("settings:lint", False)], "preflight_lint is false"),
+        ([], "an error above has to be mended first"),
+    ],
+)
+def test_code_that_was_not_linted_is_listed_as_not_checked(
+    changes: list[Change], because: str
+) -> None:
+    (item,) = verdict(put("lint", None), *changes)["unchecked"]
+    assert item == {
+        "what": "the target's code: what a conversion left behind",
+        "because": because,
+    }
 
 
 def test_without_a_target_the_entries_of_beat_are_judged_as_they_are() -> None:

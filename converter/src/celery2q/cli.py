@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from celery2q.config import ConfigError, load
 from celery2q.context import KINDS, Context, all_rules
 from celery2q.engine import Conversion, convert, lint, write
 from celery2q.findings import Level
-from celery2q.sources import Tree, read_tree
+from celery2q.sources import Tree, inputs, read_tree
 
 CLEAN, FOUND, USAGE = 0, 1, 2
 
@@ -59,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--one-cluster", action="store_true", help="all queues to the default cluster")
     one.add_argument("--archive", action="store_true", help="rename celery.py, do not remove it")
+    one.add_argument(
+        "--report", type=Path, metavar="FILE", help="write the Markdown report there as well"
+    )
     one.set_defaults(run=_convert)
 
     two = commands.add_parser("lint", help="find what breaks or differs under Django-Q2")
@@ -76,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     four = commands.add_parser("rules", help="list the rules, or explain one")
     four.add_argument("rule", nargs="?")
     four.set_defaults(run=_rules)
+
+    five = commands.add_parser(
+        "describe", help="say in JSON which version this is, its rules, and which files it reads"
+    )
+    five.set_defaults(run=_describe)
     return parser
 
 
@@ -110,6 +119,11 @@ def _convert(arguments: argparse.Namespace) -> int:
             raise UsageError(
                 f"{error.filename}: {error.strerror}; nothing is half written"
             ) from error
+    if arguments.report:
+        try:
+            arguments.report.write_text(report.markdown(result), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--report {arguments.report}: {error.strerror}") from error
     kind = arguments.format or ("text" if arguments.write else "diff")
     sys.stdout.write(_conversion_report(result, kind, written))
     return _status(result)
@@ -193,3 +207,10 @@ def _rules(arguments: argparse.Namespace) -> int:
                 print(f"\n  - {example.title}")
             return CLEAN
     raise UsageError(f"no rule {arguments.rule!r}; `celery2q rules` lists them")
+
+
+def _describe(arguments: argparse.Namespace) -> int:
+    rules = {rule.id: rule.summary for rule in all_rules()}
+    document = {"version": __version__, "rules": rules, "reads": inputs()}
+    print(json.dumps(document, indent=2))
+    return CLEAN

@@ -226,14 +226,18 @@ class ModuleIndex:
             innermost = False
         return None
 
-    def dotted(self, node: ast.AST) -> str | None:
+    def dotted(self, node: ast.AST, followed: frozenset[ast.AST] = frozenset()) -> str | None:
         """The dotted name an expression stands for, as far as this module knows.
 
         Local definitions get this module's name in front: `tasks.send.delay` in `shop.views`,
         after `from shop import tasks`, is `shop.tasks.send.delay`.
+
+        Args:
+            node: the expression.
+            followed: the values of assignments on the way here; `x = x.parent` leads nowhere.
         """
         if isinstance(node, ast.Attribute):
-            base = self.dotted(node.value)
+            base = self.dotted(node.value, followed)
             return f"{base}.{node.attr}" if base else None
         if not isinstance(node, ast.Name):
             return None
@@ -243,7 +247,9 @@ class ModuleIndex:
         if found.kind == "import":
             return found.target
         if found.kind == "assign" and isinstance(found.node, ast.Name | ast.Attribute):
-            return self.dotted(found.node)
+            if found.node in followed:
+                return None
+            return self.dotted(found.node, followed | {found.node})
         if found.kind in ("def", "class", "assign"):
             return self._qualified(node.id, node)
         return None

@@ -9,8 +9,9 @@ import tokenize
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-#: Folders that hold no code of the project itself.
+#: Folders that hold no code of the project itself; those that end in `.egg-info` neither.
 SKIPPED_FOLDERS = frozenset(
     ".git .hg .svn .tox .nox .venv venv env node_modules bower_components __pycache__ "
     ".mypy_cache .ruff_cache .pytest_cache site-packages .idea .eggs".split()
@@ -23,6 +24,8 @@ TEXT_SUFFIXES = frozenset(
 TEXT_NAMES = re.compile(
     r"(?i)^(dockerfile.*|.*\.dockerfile|procfile.*|makefile|pipfile|justfile|\.env.*|crontab|celery.*)$"
 )
+SKIPPED_SUFFIX = ".egg-info"
+#: Bytes of a file above which it is not read.
 LARGEST = 2_000_000
 
 
@@ -121,6 +124,22 @@ def wanted(name: str) -> bool:
     )
 
 
+def inputs() -> dict[str, Any]:
+    """Which files are read, for who brings a tree here from elsewhere.
+
+    Returns:
+        suffixes (lower case), names (a pattern that the whole name has to match), skipped_folders,
+        skipped_suffix (of folders), largest (bytes of one file).
+    """
+    return {
+        "suffixes": sorted({".py", *TEXT_SUFFIXES}),
+        "names": TEXT_NAMES.pattern,
+        "skipped_folders": sorted(SKIPPED_FOLDERS),
+        "skipped_suffix": SKIPPED_SUFFIX,
+        "largest": LARGEST,
+    }
+
+
 def read_tree(root: Path) -> Tree:
     """Read a project's files in one pass.
 
@@ -146,7 +165,7 @@ def read_tree(root: Path) -> Tree:
         tree.folders.add(base)
         for name in list(folders):
             full = os.path.join(folder, name)
-            skipped = name in SKIPPED_FOLDERS or name.endswith(".egg-info")
+            skipped = name in SKIPPED_FOLDERS or name.endswith(SKIPPED_SUFFIX)
             if not skipped and os.path.islink(full) and _outside(full, real_root):
                 tree.problem(_join(base, name), "symbolic link out of the tree")
             if skipped or os.path.islink(full):

@@ -178,6 +178,19 @@ CASES = {
         {"release_target_ref": "bad-schedule"},
         ["setup_schedules_fails", "there is no function correction.tasks.retrain_every_model"],
     ),
+    "target_that_calls_a_plain_function": Case(
+        {"release_target_ref": "plain-call"},
+        ["1 error,", "ERROR lint[plain-call]", "reports/late.py:9", "render is a plain function"],
+    ),
+    "target_with_celery_left": Case(
+        {"release_target_ref": "celery-left"},
+        ["lint[celery-import]", "ledger/old_tasks.py:3", "lint[task-decorator]"],
+    ),
+    "no_converter": Case(
+        {"preflight_lint_executable": "/nowhere/celery2q"},
+        ["lint_impossible", "no program /nowhere/celery2q", "pip install ./converter"],
+        playbook="preflight",
+    ),
     "queue_without_cluster": Case(
         {"deployment_queue_clusters": {"default": ""}},
         ["queue_without_cluster", "'gis'"],
@@ -282,4 +295,18 @@ def test_check_mode_says_what_it_could_not_check() -> None:
     done = play("preflight", {}, "--check")
     assert done.returncode == 0, done.stdout[-4000:]
     assert "NOT CHECKED the target's image" in done.stdout
+    assert {**files_and_refs(), **engine()} == before
+    assert "NOTE linted" in done.stdout
+
+
+def test_what_the_linter_finds_can_be_accepted_or_not_looked_for() -> None:
+    before = {**files_and_refs(), **engine()}
+    accept = [{"rule": rule, "path": "ledger/*"} for rule in ("celery-import", "task-decorator")]
+    ref = {"release_target_ref": "celery-left"}
+    done = play("preflight", {**ref, "preflight_lint_accept": accept})
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.stdout.count("NOTE lint_accepted") == 2
+    done = play("preflight", {**ref, "preflight_lint": False})
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "NOT CHECKED the target's code" in done.stdout
     assert {**files_and_refs(), **engine()} == before

@@ -15,6 +15,12 @@ def test_five_services_run(app: AirRisk) -> None:
     assert {container.state for container in services.values()} == {"running"}
 
 
+def test_the_images_code_was_linted(app: AirRisk) -> None:
+    linted = app.manifest()["preflight"]["lint"]
+    assert linted["files"] > 50
+    assert linted["errors"] == 0
+
+
 def test_a_task_is_executed_once_by_django_q(app: AirRisk) -> None:
     assert [row["engine"] for row in app.run_task(seconds=0.2)] == ["django_q"]
 
