@@ -31,14 +31,30 @@ def test_outcome(in_queue: str | None, record: dict | None, outcome: str | None)
     assert probe.outcome_of(in_queue, record) == outcome
 
 
+@pytest.mark.parametrize(
+    ("in_queue", "waited", "others", "outcome"),
+    [
+        ("due", probe.PATIENCE, 1, "busy"),
+        # It has waited too short, nothing else was run, or it is being run itself.
+        ("due", probe.PATIENCE - 1, 1, None),
+        ("due", probe.PATIENCE + 100, 0, None),
+        ("taken", probe.PATIENCE, 5, None),
+    ],
+)
+def test_a_probe_behind_others_that_are_run(
+    in_queue: str, waited: float, others: int, outcome: str | None
+) -> None:
+    assert probe.outcome_of(in_queue, None, waited, others) == outcome
+
+
 def test_a_late_probe_is_called_after_its_row() -> None:
     assert probe.late_outcome("taken") == "running"
     assert probe.late_outcome("due") == "timeout"
     assert probe.late_outcome(None) == "timeout"
 
 
-def test_every_outcome_but_success_has_a_remedy() -> None:
-    assert set(probe.OUTCOMES) - {"success"} == set(PROBE_FIX)
+def test_every_outcome_but_the_good_ones_has_a_remedy() -> None:
+    assert set(probe.OUTCOMES) - set(probe.GOOD) == set(PROBE_FIX)
 
 
 def test_known_clusters() -> None:

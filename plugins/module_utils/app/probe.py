@@ -20,6 +20,7 @@ READS_ONLY = False
 # What can become of a probe.
 OUTCOMES = {
     "success": "a record says that it ran",
+    "busy": "it waits behind other tasks, some of which the cluster has run meanwhile",
     "failure": "a record says that it raised",
     "timeout": "it is still in the queue; the row was taken back",
     "running": "a worker took it and has not ended it in time",
@@ -33,9 +34,16 @@ OUTCOMES = {
 # Seconds between two looks at the records, and how often a probe without a record is repeated.
 POLL = 0.1
 TRIES = 3
+# Seconds after which a cluster that has run others meanwhile need not run the probe itself: a
+# backlog may last for hours.
+PATIENCE = 10.0
+# What a queue that works shows of a probe.
+GOOD = ("success", "busy")
 
 
-def outcome_of(in_queue: str | None, record: dict | None) -> str | None:
+def outcome_of(
+    in_queue: str | None, record: dict | None, waited: float = 0.0, others: int = 0
+) -> str | None:
     """What is known of a probe by now.
 
     Args:
@@ -43,12 +51,16 @@ def outcome_of(in_queue: str | None, record: dict | None) -> str | None:
             and then deletes the row, so that a row that is gone has its record already. None
             when the broker cannot tell.
         record: {"success": bool, "error": str} from Django-Q's table of tasks, or None.
+        waited: seconds since it was queued.
+        others: tasks that the cluster has run with success since then.
 
     Returns:
-        "success", "failure", "gone", or None while it is under way.
+        "success", "failure", "gone", "busy", or None while it is under way.
     """
     if record is not None:
         return "success" if record["success"] else "failure"
+    if in_queue == "due" and waited >= PATIENCE and others:
+        return "busy"
     return "gone" if in_queue == "gone" else None
 
 
@@ -82,10 +94,12 @@ class Probe:
         self.queue, self.task_id, self.row = None, None, None
         self.outcome, self.error, self.seconds, self.tries = None, "", None, 0
         self.started = time.monotonic()
+        self.sent_at = None
 
     def send(self) -> None:
         """Queue it; the row's key is learnt from the broker, which `async_task` does not tell."""
         from django.db import Error as DatabaseError
+        from django.utils import timezone
         from django_q.brokers import get_broker
         from django_q.brokers.orm import ORM
         from django_q.tasks import async_task
@@ -110,6 +124,7 @@ class Probe:
         if self.cluster:
             options["cluster"] = self.cluster
         self.tries += 1
+        self.sent_at = timezone.now()
         try:
             self.task_id = async_task(self.task, *self.args, q_options=options)
         except DatabaseError as error:
@@ -142,18 +157,34 @@ class Probe:
             return {"success": success, "error": "" if success else shortened(result)}
         return None
 
+    def others(self) -> int:
+        """How many other tasks the cluster has run with success since the probe was sent."""
+        from django.db import router
+        from django.db.models import Q
+        from django_q.models import Task
+
+        mine = Q(cluster=self.queue)
+        if not self.cluster:
+            mine |= Q(cluster=None)
+        tasks = Task.objects.using(router.db_for_write(Task)).filter(mine)
+        return tasks.filter(success=True, stopped__gt=self.sent_at).count()
+
     def look(self) -> None:
         """Look once; sends it again when no record was kept."""
         in_queue = self.in_queue()
         record = self.record()
-        outcome = outcome_of(in_queue, record)
+        waited = time.monotonic() - self.started
+        others = self.others() if waited >= PATIENCE and in_queue == "due" else 0
+        outcome = outcome_of(in_queue, record, waited, others)
         if outcome == "gone" and self.tries < TRIES:
             self.send()
             return
         if outcome:
             self.outcome = outcome
             self.error = (record or {}).get("error", "")
-            self.seconds = round(time.monotonic() - self.started, 3)
+            self.seconds = round(waited, 3)
+        if outcome == "busy":
+            self.take_back()
 
     def give_up(self) -> None:
         """Its time is over: take its row back unless a worker has it."""
@@ -161,12 +192,16 @@ class Probe:
         self.outcome = late_outcome(in_queue)
         self.seconds = round(time.monotonic() - self.started, 3)
         if in_queue == "due":
-            from django.utils import timezone
-            from django_q.conf import Conf
-            from django_q.models import OrmQ
+            self.take_back()
 
-            rows = OrmQ.objects.using(Conf.ORM).filter(pk=self.row, lock__lte=timezone.now())
-            rows.delete()
+    def take_back(self) -> None:
+        """Delete its row unless a worker has taken it."""
+        from django.utils import timezone
+        from django_q.conf import Conf
+        from django_q.models import OrmQ
+
+        rows = OrmQ.objects.using(Conf.ORM).filter(pk=self.row, lock__lte=timezone.now())
+        rows.delete()
 
     def told(self) -> dict:
         """The probe as a part of the result."""
