@@ -15,8 +15,8 @@ from testbed.load import Load, queued_at, running_at
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 ENOUGH = 1000
 USERS = {"rate": 9, "seconds": "0:0.05", "countdown_share": 0.2, "countdown": "1:20"}
-#: What waits, in the queue that the ticks do not use: four tasks for each second of the long one, and
-#: no more work than a tick can wait for: its execution shows when it fired.
+#: What waits, in the queue that the ticks do not use: four tasks for each second of the long one,
+#: and no more work than a tick can wait for: its execution shows when it fired.
 BACKLOG = {"rate": 200, "seconds": 0.2, "countdown_share": 0, "queues": "gis"}
 LONG = {"count": 1, "countdown_share": 0}
 #: Celery and Django-Q end a task after 120 s.
