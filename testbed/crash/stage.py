@@ -18,7 +18,7 @@ from testbed.air_risk import AirRisk
 from testbed.console import TestbedError, only_one, run, say
 from testbed.crash import facts, points
 from testbed.crash.points import Cell, Point
-from testbed.load import TICK_TASK, Load
+from testbed.load import ADD_TICK, Load
 from testbed.machine import ROOT
 
 CACHE = ROOT / ".cache/crash_matrix"
@@ -27,13 +27,6 @@ TARGET = "django-q"
 #: What a run is made of: another content makes the states and the plan anew.
 INPUTS = ("playbooks", "roles", "plugins", "group_vars", "examples")
 FIRST_CHANGE = {"migrate": "Phase | Begin schedules", "rollback": "Phase | Begin rollback"}
-ADD_TICK = f"""
-from django_celery_beat.models import CrontabSchedule, PeriodicTask
-each_minute, _ = CrontabSchedule.objects.get_or_create(minute="*", timezone="UTC")
-PeriodicTask.objects.get_or_create(
-    name="tick-each-minute", defaults={{"task": "{TICK_TASK}", "crontab": each_minute}}
-)
-"""
 LOAD = {
     "rate": 3,
     "seconds": "0:0.5",
