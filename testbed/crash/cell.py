@@ -17,8 +17,6 @@ from testbed.load import Load
 TWIN = {"migrate": "rollback", "rollback": "migrate"}
 #: What migrate.yml says where a rollback was interrupted.
 REFUSED = "Run playbooks/rollback.yml to its end first"
-#: Django-Q looks every 30 s whether a schedule is due.
-TICK_LATE = 35.0
 MARKED = "grep -lsz ^CUTOVER_DEPLOYMENT= /proc/[0-9]*/environ"
 
 
@@ -66,7 +64,7 @@ def _run(cell: Cell, host: hosts.Host, plan: Plan, result: dict[str, Any]) -> No
         result["texts"] = [text[-4000:] for text in texts]
     end = _expected(last, facts.take(host), result, plan)
     _judge_standing(host, end, plan, result)
-    last_tick = ((time.time() - TICK_LATE) // 60) * 60
+    last_tick = time.time() // 60 * 60
     ticks = (first_tick, last_tick) if last_tick >= first_tick else None
     _judge_tasks(load.verdict(ticks=ticks), result)
 
