@@ -28,13 +28,14 @@ for number in range({count}):
         Submission(
             uid="{prefix}-%06d" % number,
             task="air_quality.tasks.test_task",
-            countdown=600.0 if number % 5 == 0 else 0.0,
+            countdown=3600.0 if number % 5 == 0 else 0.0,
             queue=("gis", "default")[number % 2],
         )
     )
 """
-#: Lets what is delayed run now, so that the check need not wait.
-RIPEN = "UPDATE django_q_ormq SET lock = now() WHERE lock > now()"
+#: Lets what is delayed run now, so that the check need not wait. A row that a worker has taken is
+#: locked too, for minutes: it is left alone, or it would run twice.
+RIPEN = "UPDATE django_q_ormq SET lock = now() WHERE lock > now() + interval '30 minutes'"
 
 
 def main() -> None:
