@@ -51,6 +51,17 @@ variant() {
     commit "$1" '2026-03-01T09:00:00+0000' "$3"
 }
 
+# deployment NAME FUNCTION MESSAGE TAG…: each TAG as FUNCTION changes it, as TAG-NAME
+deployment() {
+    name=$1 function=$2 message=$3
+    shift 3
+    for state; do
+        git -C "$tree" checkout --quiet --detach "$state"
+        (cd "$tree" && "$function")
+        commit "$state-$name" '2026-03-02T09:00:00+0000' "$message"
+    done
+}
+
 # edit FILE SED-EXPRESSION
 edit() {
     sed "$2" "$1" >"$work/edited"
@@ -194,6 +205,45 @@ def forget_old_executions():
 PYTHON
 }
 
+# RabbitMQ is Celery's broker; Redis stays, as the cache
+rabbitmq() {
+    printf 'RABBITMQ_PASSWORD=change-me\n' >>.env.example
+    edit docker-compose.yml '
+        s|^    REDIS_HOST: redis$|&\
+    CELERY_BROKER_URL: amqp://air_risk:${RABBITMQ_PASSWORD:?set RABBITMQ_PASSWORD in .env}@rabbitmq:5672//|
+        /^x-stores:/,/^$/ s/^  redis:$/  rabbitmq:\
+    condition: service_healthy\
+&/
+        s/^  # --- maps --.*/  rabbitmq:\
+    image: rabbitmq:3\
+    hostname: rabbitmq # names its data\
+    environment:\
+      RABBITMQ_DEFAULT_USER: air_risk\
+      RABBITMQ_DEFAULT_PASS: ${RABBITMQ_PASSWORD:?set RABBITMQ_PASSWORD in .env}\
+    volumes:\
+      - rabbitmq_data:\/var\/lib\/rabbitmq\
+    healthcheck:\
+      test: ["CMD", "bash", "-c", "<\/dev\/tcp\/127.0.0.1\/5672"]\
+      interval: 10s\
+      timeout: 5s\
+      retries: 6\
+      start_period: 60s\
+      start_interval: 1s\
+    restart: unless-stopped\
+\
+&/
+        s/^  redis_data:$/&\
+  rabbitmq_data:/'
+}
+
+# the code is mounted over that of the image, and gunicorn starts its workers anew when it changes
+mounted() {
+    edit docker-compose.yml '
+        s|^    - media:/app/media$|    - .:/app\
+&|
+        s|"python:air_risk.gunicorn"\]|"python:air_risk.gunicorn", "--reload"]|'
+}
+
 mkdir "$tree"
 cp -R "$here/air_risk/." "$tree/"
 rm -rf "$tree/.env" "$tree/media" "$tree/.ruff_cache"
@@ -217,6 +267,9 @@ variant bad-qcluster bad_qcluster 'Let qcluster end at once'
 variant deaf-qcluster deaf_qcluster 'Let qcluster serve a queue that nobody uses'
 variant plain-call plain_call 'Call a plain function as a task'
 variant celery-left celery_left 'Add a task of Celery'
+
+deployment rabbitmq rabbitmq 'Put RabbitMQ between web and Celery' celery django-q
+deployment mounted mounted 'Mount the code into the containers' celery django-q bad-web
 
 [ -d "$dest" ] || git init --quiet --bare --initial-branch=main "$dest"
 git -C "$tree" push --quiet --force --prune "$(CDPATH='' cd -- "$dest" && pwd)" \

@@ -149,6 +149,11 @@ class AirRisk:
         text = self.compose("exec", "-T", "db", "sh", "-c", script, "sh", "\x1f", query)
         return [line.split("\x1f") for line in text.splitlines()]
 
+    def python(self, service: str, code: str) -> str:
+        """The last line that a piece of Python prints in a service's container, Django set up."""
+        command = ("exec", "-T", service, "python", "manage.py", "shell", "--no-imports", "-c")
+        return (self.compose(*command, code).splitlines() or [""])[-1]
+
     def memory(self) -> dict[str, float]:
         """MiB in use by service."""
         template = '{{.ID}} {{.Label "com.docker.compose.service"}}'

@@ -110,6 +110,24 @@ class Load:
         wait_until(f"the end of {self.name}", lambda: not self.running(), timeout=STOP_SECONDS)
         return self.stop()
 
+    def each_once(self, *others: Load, **options: Any) -> dict[str, Any]:
+        """Require that every accepted task ran once and in time.
+
+        Args:
+            *others: See `verdict`.
+            **options: See `verdict`.
+
+        Returns:
+            What the checker says of the tasks.
+
+        Raises:
+            AssertionError: Something is lost, doubled, early, or was not ended.
+        """
+        verdict = self.verdict(*others, **options)
+        assert verdict["broken"] == [], verdict
+        print(f"\n{self.name}: {verdict['tasks']}")
+        return verdict["tasks"]
+
     def verdict(
         self,
         *others: Load,

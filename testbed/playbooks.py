@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -48,6 +49,22 @@ def start(
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def words(text: str) -> str:
+    """What a playbook printed as one line: without colours, indentation and line breaks."""
+    return " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for a playbook's end; what it printed.
+
+    Raises:
+        AssertionError: It failed.
+    """
+    text, _ = process.communicate(timeout=RUN_SECONDS)
+    assert process.returncode == 0, text
+    return text
 
 
 def run(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from testbed.air_risk import BYSTANDERS, SERVICES_AFTER, SERVICES_BEFORE, AirRisk
+from testbed.air_risk import CELERY_SERVICES, AirRisk
 from testbed.deploy import ORIGIN, PROJECT, STATE
 from testbed.hosts import Host
 
@@ -21,14 +22,13 @@ def assert_as_before(host: Host, before: dict[str, Any]) -> None:
     """
     app = AirRisk(host.run)
     services = app.services()
-    assert set(services) == SERVICES_BEFORE, sorted(services)
+    assert set(services) == set(before["containers"]), sorted(services)
     for name, container in services.items():
         was = before["containers"][name]
         assert container.state == "running", (name, container)
         assert container.image_id == was["image_id"], name
         assert container.restart_policy == was["restart_policy"], (name, container)
-    compose_sha256 = host.run("sha256sum", f"{PROJECT}/docker-compose.yml").split()[0]
-    assert compose_sha256 == before["compose_sha256"]
+    assert compose_is_back(host, before)
     git = ("git", "-C", PROJECT)
     assert host.run(*git, "rev-parse", "HEAD") == before["git"]["head"]
     assert host.run(*git, "branch", "--show-current") == before["git"]["branch"]
@@ -39,26 +39,33 @@ def assert_as_before(host: Host, before: dict[str, Any]) -> None:
     assert [row["engine"] for row in app.run_task(seconds=0.2)] == ["celery"]
 
 
-def assert_migrated(host: Host, before: dict[str, Any], ref: str = "django-q") -> None:
+def assert_migrated(
+    host: Host, before: dict[str, Any], ref: str = "django-q", added: Collection[str] = ()
+) -> None:
     """Assert that the service is what a migration was to make of it.
 
     Args:
         host: The host.
         before: How it stood before the migration: see `testbed.record.take`.
         ref: The release that was asked for.
+        added: Services that were not there before.
 
     Raises:
         AssertionError: It is not; the text says in what.
     """
     app = AirRisk(host.run)
     services = app.services()
-    assert set(services) == SERVICES_AFTER, sorted(services)
+    was = before["containers"]
+    assert set(services) == (set(was) - set(CELERY_SERVICES)) | set(added), sorted(services)
+    ours = {name for name, item in was.items() if item["image_id"] == was["web"]["image_id"]}
     for name, container in services.items():
         assert container.state == "running", (name, container)
         assert container.restart_policy == "unless-stopped", (name, container)
-        same = container.image_id == before["containers"][name]["image_id"]
-        assert same == (name in BYSTANDERS), name
-    assert services["web"].image_id == services["qcluster"].image_id
+        if name in ours or name in added:
+            assert container.image_id == services["web"].image_id, name
+        else:
+            assert container.image_id == was[name]["image_id"], name
+    assert services["web"].image_id != was["web"]["image_id"]
     compose = host.run("cat", f"{PROJECT}/docker-compose.yml")
     assert "celery_worker" not in compose
     head = host.run("git", "-C", PROJECT, "rev-parse", "HEAD")
@@ -70,6 +77,12 @@ def assert_migrated(host: Host, before: dict[str, Any], ref: str = "django-q") -
     assert live == wanted, (sorted(live), sorted(wanted))
     assert_no_lock(host)
     assert [row["engine"] for row in app.run_task(seconds=0.2)] == ["django_q"]
+
+
+def compose_is_back(host: Host, before: dict[str, Any]) -> bool:
+    """Whether the Compose file is, byte for byte, what it was."""
+    compose_sha256 = host.run("sha256sum", f"{PROJECT}/docker-compose.yml").split()[0]
+    return compose_sha256 == before["compose_sha256"]
 
 
 def assert_no_lock(host: Host) -> None:

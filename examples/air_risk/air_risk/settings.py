@@ -76,9 +76,10 @@ LOGGING = {
 # --- Celery: tasks and the beat schedule ------------------------------------------
 
 # database 0: the broker; 1 is the cache
-CELERY_BROKER_URL = f"{REDIS_URL}/0"
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", f"{REDIS_URL}/0")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
+# confirm_publish: RabbitMQ has the message when the call returns, as Redis always has.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "confirm_publish": True}
 # A publish that is repeated after a lost answer is a task that runs twice. The caller
 # hears of the failure (POST /tasks/ answers 503) and decides. Without it kombu wraps what
 # happens on connecting, not what happens on sending.
