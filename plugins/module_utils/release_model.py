@@ -12,6 +12,8 @@ from typing import Any
 
 # Where the candidates and the kept images of all deployments are tagged.
 NAMESPACE = "cutover"
+# Says of a candidate which one it is.
+LABEL = "cutover.release"
 
 
 class ModelError(Exception):
@@ -242,6 +244,10 @@ def build_document(
 ) -> dict[str, Any]:
     """The Compose file that builds the candidates and does nothing else.
 
+    Each candidate gets a label that no other image has. Where a release changes nothing in its
+    image (the code is mounted, the requirements are the same) it would be the image that runs, and
+    what runs could not be told from what is to run.
+
     Args:
         parts: by service: image (the candidate's tag), build (see `moved_build`), platform.
         arguments: further build arguments, for every image.
@@ -257,6 +263,10 @@ def build_document(
         escaped = {key: str(value).replace("$", "$$") for key, value in arguments.items()}
         if given or escaped:
             build["args"] = {**given, **escaped}
+        labels = build.get("labels") or {}
+        if isinstance(labels, list):
+            labels = dict(item.partition("=")[::2] for item in labels)
+        build["labels"] = {**labels, LABEL: part["image"]}
         services[name] = {"image": part["image"], "build": build}
         if part.get("platform"):
             services[name]["platform"] = part["platform"]

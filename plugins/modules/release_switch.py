@@ -50,6 +50,12 @@ options:
       stopped some of those that are up.
     type: dict
     default: {}
+  recreate:
+    description: >-
+      Recreate the services whatever image they run: their code is mounted from the host, and it was
+      changed under them.
+    type: bool
+    default: false
   health_url:
     description: >-
       A URL of the first service that is asked all the time while it is recreated; empty measures
@@ -188,6 +194,7 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
             result["idle"].append(service)
         elif (
             not containers
+            or params["recreate"]
             or len(containers) != scale
             or not up_to_date(containers, expected.get(service))
         ):
@@ -198,7 +205,7 @@ def switch(params: dict[str, Any], dry: bool) -> dict[str, Any]:
                 way.read()
             scale = max(scale, 1)
             url = params["health_url"] if position == 0 else ""
-            gap = way.measured(service, scale, url)
+            gap = way.measured(service, scale, url, force=params["recreate"])
             if position == 0:
                 result["gap_seconds"] = gap
     if result["switched"][:1] == params["services"][:1] and params["measure_bare"] and not dry:
@@ -220,6 +227,7 @@ def main() -> None:
             "services": {"type": "list", "elements": "str", "required": True},
             "hold": {"type": "list", "elements": "str", "default": []},
             "scales": {"type": "dict", "default": {}},
+            "recreate": {"type": "bool", "default": False},
             "health_url": {"type": "str", "default": ""},
             "measure_bare": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 180},

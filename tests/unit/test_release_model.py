@@ -179,7 +179,12 @@ def test_the_build_file_builds_and_does_nothing_else() -> None:
     parts = {
         "web": {
             "image": "cutover/a/b:r-after",
-            "build": {"context": "/t", "args": ["A=1", "B=2"], "secrets": [{"source": "pip"}]},
+            "build": {
+                "context": "/t",
+                "args": ["A=1", "B=2"],
+                "labels": ["a.b=c=d"],
+                "secrets": [{"source": "pip"}],
+            },
             "platform": "linux/amd64",
         }
     }
@@ -192,6 +197,7 @@ def test_the_build_file_builds_and_does_nothing_else() -> None:
                 "build": {
                     "context": "/t",
                     "args": {"A": "1", "B": "x$$y"},
+                    "labels": {"a.b": "c=d", "cutover.release": "cutover/a/b:r-after"},
                     "secrets": [{"source": "pip"}],
                 },
             }
