@@ -5,7 +5,7 @@
 Runs in the old release (it has both packages). Only rows that name a task of the old release's
 Celery move; native rows stay for the old qcluster. In Redis a message and the mark that it was sent
 are written in one step, so that a repeat does not send it again, although a worker may have taken
-it since: workers may run meanwhile. Of another broker that cannot be said, so there none may.
+it since: workers may run meanwhile. For RabbitMQ see `once_in_rabbitmq`.
 
 Params:
     run_id: the run, whose ledger says what the move forward stored.
@@ -64,19 +64,23 @@ class OnceInRedis:
         self.client.delete(self.sent)
 
 
-class Plainly:
-    """Sends through any other broker, which keeps no mark of it."""
+def sender_for(app, connection, broker: dict, params: dict):
+    """What sends once each through a broker: `send` and `done`.
 
-    def __init__(self, app, connection) -> None:
-        self.app, self.connection = app, connection
+    Raises:
+        SystemExit: it is neither Redis nor RabbitMQ.
+    """
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import once_in_rabbitmq
 
-    def send(self, name: str, **options) -> bool:
-        """Send a task."""
-        self.app.send_task(name, connection=self.connection, retry=False, **options)
-        return True
-
-    def done(self) -> None:
-        """Nothing to forget."""
+    if broker["transport"] == "redis":
+        return OnceInRedis(app, connection, broker, params["run_id"])
+    if broker["transport"] == "amqp":
+        queues = sorted({*broker["queues"], *params["clusters"]})
+        return once_in_rabbitmq.OnceInRabbitmq(app, queues)
+    raise SystemExit(
+        f"Celery's broker is {broker['transport']}; expected Redis or RabbitMQ. What is queued in "
+        "Django-Q stays there: let a qcluster finish it."
+    )
 
 
 def paths_of(app, names: dict[str, str]) -> dict[str, str]:
@@ -208,24 +212,17 @@ def run(params: dict) -> dict:
     app = celery_state.application(params.get("celery_app", ""))
     paths = paths_of(app, params["names"])
     broker = celery_broker.run(params)
-    in_redis = broker["transport"] == "redis"
-    if in_redis:
+    if broker["transport"] == "redis":
         client = redis_queues.connect(broker)
         report["returned"] = redis_queues.return_held(client, broker, stored_ids(params["run_id"]))
     pks = list(OrmQ.objects.using(Conf.ORM).order_by("id").values_list("pk", flat=True))
     with app.connection_for_write() as connection:
-        sender = (
-            OnceInRedis(app, connection, broker, params["run_id"])
-            if in_redis
-            else Plainly(app, connection)
-        )
-        # Where a repeat would send again, as little as can be lies between a message and its row.
-        size = BATCH if in_redis else 1
-        for begin in range(0, len(pks), size):
+        sender = sender_for(app, connection, broker, params)
+        for begin in range(0, len(pks), BATCH):
             with transaction.atomic(using=Conf.ORM):
                 rows = OrmQ.objects.using(Conf.ORM).select_for_update(skip_locked=True)
                 gone = []
-                for row in rows.filter(pk__in=pks[begin : begin + size]).order_by("id"):
+                for row in rows.filter(pk__in=pks[begin : begin + BATCH]).order_by("id"):
                     found = message_of(row, paths, params["native"], app)
                     if "native" in found:
                         report["native"] += 1
