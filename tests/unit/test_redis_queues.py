@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
 from celery import Celery
+from kombu.compression import compress
 from kombu.utils import json as kombu_json
 
 BROKER = {"key_prefix": "air:", "queues": ["gis"], "unacked_key": "unacked"}
@@ -79,10 +80,10 @@ def test_an_unknown_type_is_refused() -> None:
         redis_queues.plain([{"__type__": "shape", "__value__": 1}])
 
 
-@pytest.mark.parametrize("part", ["chain", "chord", "callbacks", "errbacks"])
+@pytest.mark.parametrize("part", redis_queues.PARTS)
 def test_what_belongs_to_others_is_refused(part: str) -> None:
     message = redis_queues.decode(message_of(embed={part: ["x"]}))
-    with pytest.raises(redis_queues.Unmovable, match=part):
+    with pytest.raises(redis_queues.Unmovable, match=redis_queues.PARTS[part]):
         redis_queues.check_movable(message, {"app.tasks.work"})
 
 
@@ -97,6 +98,55 @@ def test_another_serializer_is_refused_and_the_task_is_named() -> None:
     with pytest.raises(redis_queues.Unmovable, match="not JSON") as caught:
         redis_queues.decode(json.dumps(raw).encode())
     assert caught.value.args[1]["task"] == "app.tasks.work"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"x"'])
+def test_what_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(redis_queues.Unmovable, match="no message"):
+        redis_queues.decode(text.encode())
+
+
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "lzma"])
+def test_a_compressed_body_is_read(kind: str) -> None:
+    raw = json.loads(message_of([1], {"b": 2}))
+    body, compression = compress(base64.b64decode(raw["body"]), kind)
+    raw["body"] = base64.b64encode(body).decode()
+    raw["headers"]["compression"] = compression
+    message = redis_queues.decode(json.dumps(raw).encode())
+    assert (message["args"], message["kwargs"]) == ([1], {"b": 2})
+
+
+def test_another_compression_is_refused_and_the_task_is_named() -> None:
+    raw = json.loads(message_of(compression="application/zstd"))
+    with pytest.raises(redis_queues.Unmovable, match="zstd") as caught:
+        redis_queues.decode(json.dumps(raw).encode())
+    assert caught.value.args[1]["task"] == "app.tasks.work"
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-01-02T03:04:05+05:30", datetime(2026, 1, 1, 21, 34, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ("2026-01-02T03:04:05.250000", datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=UTC)),
+        (None, None),
+    ],
+)
+def test_a_time_without_a_zone_is_utc_as_to_celery(text: str | None, moment) -> None:
+    assert redis_queues.moment(text) == moment
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(redis_queues.Unmovable, match="tomorrow"):
+        redis_queues.moment("tomorrow")
+
+
+def test_an_export_names_and_holds_each_message_whole() -> None:
+    raw = message_of([1])
+    assert redis_queues.exported(raw)["message"].encode() == raw
+    odd = redis_queues.exported(b"\xff\xfe")
+    assert base64.b64decode(odd["message_base64"]) == b"\xff\xfe"
+    assert odd["digest"] != redis_queues.exported(raw)["digest"] == redis_queues.digest(raw)
 
 
 def test_protocol_one_is_refused() -> None:

@@ -11,7 +11,8 @@ Params:
     broker: what `celery_broker` returned.
     names: {Celery's task name: dotted path}; {} takes the file beside the settings.
     clusters: {Celery's queue: cluster}, "" is the default cluster.
-    unmovable: "keep" gives them back to their queue, "drop" returns them and removes them.
+    export: also return what cannot be moved as it stands in Redis, for a file (`celery_drop`
+        removes it afterwards). It is given back to its queue in any case.
 """
 
 from __future__ import annotations
@@ -37,8 +38,6 @@ def prepare(raw: bytes, queue: str, params: dict, names: dict[str, str], now) ->
     Raises:
         Unmovable: it stays with Celery.
     """
-    from datetime import datetime
-
     from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
     from django.utils.module_loading import import_string
 
@@ -51,8 +50,7 @@ def prepare(raw: bytes, queue: str, params: dict, names: dict[str, str], now) ->
         import_string(func)
     except ImportError:
         raise redis_queues.Unmovable(f"the target has no function {func}", message) from None
-    eta = message["eta"] and datetime.fromisoformat(message["eta"])
-    expires = message["expires"] and datetime.fromisoformat(message["expires"])
+    eta, expires = redis_queues.moment(message["eta"]), redis_queues.moment(message["expires"])
     return {
         "message": message,
         "queue": queue,
@@ -149,7 +147,7 @@ def move_key(
                         "task": known["task"],
                         "queue": queue,
                         "why": error.args[0],
-                        **({"message": raw.decode()} if params["unmovable"] == "drop" else {}),
+                        **(redis_queues.exported(raw) if params.get("export") else {}),
                     }
                 )
         for name, count in store(items, params["run_id"], now).items():
@@ -157,8 +155,7 @@ def move_key(
         report["expired_ids"] += [item["message"]["id"] for item in items if item["expired"]]
         with client.pipeline(transaction=True) as pipe:
             for raw in refused:
-                if params["unmovable"] == "keep":
-                    pipe.lpush(refused_key, raw)
+                pipe.lpush(refused_key, raw)
             pipe.delete(hold)
             pipe.execute()
     # Back to the end from which they are consumed next, in their order.
@@ -171,8 +168,9 @@ def run(params: dict) -> dict:
 
     Returns:
         {changed, moved, delayed, expired, known (stored by an interrupted call before), adopted
-        (unacknowledged), unmovable: [{id, task, queue, why}], expired_ids, left: {queue: n},
-        seconds, peak_memory (of this process, bytes)}
+        (unacknowledged), unmovable: [{id, task, queue, why}, with `export` also what
+        `redis_queues.exported` returns], expired_ids, left: {queue: n}, seconds, peak_memory (of
+        this process, bytes)}
     """
     import resource
     import time
@@ -184,8 +182,8 @@ def run(params: dict) -> dict:
     broker = params["broker"]
     if broker["transport"] != "redis":
         raise SystemExit(
-            f"Messages of the broker {broker['transport']} cannot be moved, only those of Redis. "
-            "Let the workers drain the queues to empty before they are stopped."
+            f"Messages of the broker {broker['transport']} cannot be moved, only those of Redis: "
+            "let the workers drain the queues to empty before they are stopped."
         )
     names = params.get("names") or moves.task_names()
     client = redis_queues.connect(broker)

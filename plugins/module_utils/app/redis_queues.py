@@ -8,11 +8,28 @@ Source of the form: kombu's Redis transport and Celery's message protocol 2.
 from __future__ import annotations
 
 import base64
+import bz2
+import hashlib
 import json
+import lzma
+import zlib
 
 SEPARATOR = "\x06\x16"
 PRIORITIES = (3, 6, 9)
 HOLD = "cutover:hold:"
+# What hangs on a message, by its name in the message.
+PARTS = {
+    "chain": "a chain behind it",
+    "chord": "a chord behind it",
+    "callbacks": "callbacks",
+    "errbacks": "callbacks for errors",
+}
+# How kombu's compressions are undone, by what a message's header says.
+DECOMPRESS = {
+    "application/x-gzip": zlib.decompress,
+    "application/x-bz2": bz2.decompress,
+    "application/x-lzma": lzma.decompress,
+}
 
 
 class Unmovable(Exception):
@@ -58,9 +75,14 @@ def decode(raw: bytes) -> dict:
     """A message as {id, task, eta, expires, args, kwargs, embed, retries, time_limit, queue}.
 
     Raises:
-        Unmovable: it is not of protocol 2, or its body is no JSON.
+        Unmovable: it is no message, not of protocol 2, or its body is no JSON.
     """
-    message = json.loads(raw)
+    try:
+        message = json.loads(raw)
+    except ValueError:
+        message = None
+    if not isinstance(message, dict):
+        raise Unmovable("it is no message of Celery")
     headers, properties = message.get("headers") or {}, message.get("properties") or {}
     if "task" not in headers or "id" not in headers:
         raise Unmovable("it is not of Celery's message protocol 2")
@@ -78,8 +100,44 @@ def decode(raw: bytes) -> dict:
     body = message["body"]
     if properties.get("body_encoding") == "base64":
         body = base64.b64decode(body)
+    compression = headers.get("compression")
+    if compression:
+        if compression not in DECOMPRESS:
+            raise Unmovable(f"its compression is {compression}", known)
+        body = DECOMPRESS[compression](body)
     args, kwargs, embed = json.loads(body)
     return {**known, "args": args, "kwargs": kwargs, "embed": embed or {}}
+
+
+def moment(text: str | None):
+    """A message's `eta` or `expires` as a datetime, None without one; no zone is UTC, as to Celery.
+
+    Raises:
+        Unmovable: it is no ISO 8601.
+    """
+    from datetime import datetime, timezone
+
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise Unmovable(f"its time {text!r} cannot be read") from None
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+
+
+def digest(raw: bytes) -> str:
+    """What names a message as it stands in Redis: ids need not be there, or not be its own."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+def exported(raw: bytes) -> dict:
+    """A message as it stands in Redis, for a file: {digest, message} or, of no text, in base64."""
+    try:
+        return {"digest": digest(raw), "message": raw.decode("utf-8")}
+    except UnicodeDecodeError:
+        encoded = base64.b64encode(raw).decode("ascii")
+        return {"digest": digest(raw), "message_base64": encoded}
 
 
 def plain(value):
@@ -129,11 +187,9 @@ def check_movable(message: dict, tasks: set[str]) -> None:
     """
     if message["task"] not in tasks:
         raise Unmovable("the application has no such task")
-    parts = [
-        name for name in ("chain", "chord", "callbacks", "errbacks") if message["embed"].get(name)
-    ]
+    parts = [words for name, words in PARTS.items() if message["embed"].get(name)]
     if parts:
-        raise Unmovable("it belongs to a " + " and a ".join(parts))
+        raise Unmovable("it has " + " and ".join(parts))
 
 
 def adopt_unacknowledged(client, broker: dict) -> int:
