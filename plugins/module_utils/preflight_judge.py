@@ -10,6 +10,9 @@ from ansible_collections.cutover.django_q.plugins.module_utils import (
     preflight_rules_application as application,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils import (
+    preflight_rules_drain as on_drain,
+)
+from ansible_collections.cutover.django_q.plugins.module_utils import (
     preflight_rules_host as on_host,
 )
 from ansible_collections.cutover.django_q.plugins.module_utils import (
@@ -26,7 +29,8 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         facts: `host` (of preflight_host); `database` (of postgres_facts), `answers` (of
             preflight_application), `trial` (findings of fetching, building and editing aside),
             `lint` (of preflight_lint) and `target` (answers from the target's image): None as long
-            as they were not looked at.
+            as they were not looked at; `code_mounted` says whether the code is mounted from the
+            host, once that is known.
         settings: see the rules; `lint` says whether the target's code is to be linted.
 
     Returns:
@@ -55,6 +59,8 @@ def judge(facts: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
         on_host.judge_room(found, host, database, settings)
     if trial is not None:
         found.take(trial)
+        celery = ((answers or {}).get("celery") or {}).get("result") or {}
+        on_drain.judge_mounted(found, bool(facts.get("code_mounted")), celery)
     if lint is not None:
         found.take(lint["findings"])
         found.unchecked += lint["unchecked"]

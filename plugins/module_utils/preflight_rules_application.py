@@ -13,6 +13,9 @@ from ansible_collections.cutover.django_q.plugins.module_utils.preflight_finding
     Judgement,
     listed,
 )
+from ansible_collections.cutover.django_q.plugins.module_utils.preflight_rules_drain import (
+    judge_drain,
+)
 
 # The prefix of the questions that ask each container for its identity.
 IDENTITY = "identity_"
@@ -97,17 +100,7 @@ def judge_celery(
         )
         return
     celery = answer["result"]
-    transport = celery["broker"]["transport"]
-    if transport != "redis":
-        report = found.warning if transport in ("amqp", "pyamqp") else found.error
-        report(
-            "broker_transport",
-            f"Celery's broker is {transport}",
-            "Redis, from which waiting tasks can be moved to Django-Q",
-            "Queues of RabbitMQ can be drained until they are empty; nothing can be moved."
-            if transport in ("amqp", "pyamqp")
-            else "This transport is not supported: drain the queues by hand and change the broker.",
-        )
+    judge_drain(found, celery, settings)
     if celery["active"] is None:
         found.warning(
             "no_worker_answered",

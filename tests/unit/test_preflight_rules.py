@@ -206,6 +206,7 @@ def good_settings() -> dict[str, Any]:
         "setup_command": "setup_schedules",
         "command_may_be_installed": False,
         "allow_unsafe_migrations": False,
+        "drain": {"timeout": 7200, "move": True},
         "verify": True,
         "docker_min_version": "23.0",
         "compose_min_version": "2.20",
@@ -472,6 +473,13 @@ def test_several_things_wrong_are_several_findings_errors_first() -> None:
     assert {case[2] for case in chosen} == {item["id"] for item in found}
     levels = [item["level"] for item in found]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
+
+
+def test_mounted_code_needs_a_broker_that_can_be_moved_from() -> None:
+    mounted, rabbitmq = put("code_mounted", True), put(f"{CELERY}/broker/transport", "amqp")
+    assert not verdict(mounted)["findings"]
+    assert not verdict(rabbitmq)["blocked"]
+    assert "code_mounted_with_rabbitmq" in {i["id"] for i in verdict(mounted, rabbitmq)["findings"]}
 
 
 def bare_host(change: Change) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Runs where Celery is installed.
 
 Params:
     celery_app: see `celery_state`.
+    queues: names of queues that are used although the application's settings do not name them.
 """
 
 from __future__ import annotations
@@ -24,13 +25,6 @@ def run(params: dict) -> dict:
 
     app = celery_state.application(params.get("celery_app", ""))
     with app.connection_for_read() as connection:
-        options = connection.transport_options or {}
-        return {
-            "transport": connection.transport.driver_type,
-            "url": connection.as_uri(include_password=True),
-            "key_prefix": options.get("global_keyprefix", ""),
-            "unacked_key": options.get("unacked_key", "unacked"),
-            "unacked_index_key": options.get("unacked_index_key", "unacked_index"),
-            "queues": celery_state.queue_names(app, None),
-            "tasks": sorted(name for name in app.tasks if not name.startswith("celery.")),
-        }
+        broker = celery_state.described(app, connection)
+    broker["queues"] = sorted({*broker["queues"], *params.get("queues", [])})
+    return broker

@@ -13,9 +13,6 @@ from __future__ import annotations
 
 READS_ONLY = True
 
-PRIORITY_SEPARATOR = "\x06\x16"
-PRIORITIES = (3, 6, 9)
-
 
 def application(dotted: str):
     """The project's Celery application with all its tasks imported."""
@@ -56,36 +53,55 @@ def queue_of(app, task: str) -> str:
     return getattr(queue, "name", None) or str(queue or app.conf.task_default_queue)
 
 
-def redis_state(client, channel, names: list[str]) -> dict:
-    """Lengths of the queues in Redis, by name and priority, and of what is not acknowledged."""
+def described(app, connection) -> dict:
+    """How the broker is reached, with its password, and how its keys are called in Redis."""
+    options = connection.transport_options or {}
+    return {
+        "transport": connection.transport.driver_type,
+        "url": connection.as_uri(include_password=True),
+        "key_prefix": options.get("global_keyprefix", ""),
+        "unacked_key": options.get("unacked_key", "unacked"),
+        "unacked_index_key": options.get("unacked_index_key", "unacked_index"),
+        "queues": queue_names(app, None),
+        "tasks": sorted(name for name in app.tasks if not name.startswith("celery.")),
+    }
+
+
+def redis_state(broker: dict, names: list[str]) -> dict:
+    """Lengths of the queues in Redis, by name and priority, and of what is not acknowledged.
+
+    Args:
+        broker: of `described`.
+        names: queues to look at besides those that Redis itself knows.
+    """
     import json
 
-    for key in client.scan_iter("_kombu.binding.*"):
-        for member in client.smembers(key):
-            text = member.decode() if isinstance(member, bytes) else member
-            names.append(text.split(PRIORITY_SEPARATOR)[-1])
-    hidden = ("celeryev", ".pidbox")
-    names = sorted({name for name in names if name and not any(part in name for part in hidden)})
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import redis_queues
+
+    client = redis_queues.connect(broker)
     queues = {}
-    for name in names:
-        by_priority = {
-            str(priority): client.llen(f"{name}{PRIORITY_SEPARATOR}{priority}")
-            for priority in PRIORITIES
-        }
-        by_priority["0"] = client.llen(name)
+    for name in redis_queues.queue_names(client, {**broker, "queues": names}):
+        keys = redis_queues.keys_of(broker, name)
+        counts = dict(zip(("0", *map(str, redis_queues.PRIORITIES)), map(client.llen, keys)))
         queues[name] = {
-            "ready": sum(by_priority.values()),
-            "priorities": {key: value for key, value in by_priority.items() if value},
+            "ready": sum(counts.values()),
+            "priorities": {key: count for key, count in counts.items() if count},
             "unacked": 0,
         }
-    for value in client.hvals(channel.unacked_key):
+    for value in client.hvals(broker["key_prefix"] + broker["unacked_key"]):
         _message, _exchange, queue = json.loads(value)
         queues.setdefault(queue, {"ready": 0, "priorities": {}, "unacked": 0})["unacked"] += 1
     return queues
 
 
 def broker_state(app, consumed: dict | None) -> tuple[dict, dict]:
-    """The broker (without its password) and its queues' lengths."""
+    """The broker (without its password) and its queues' lengths.
+
+    What RabbitMQ has handed out and not got acknowledged is known to the workers alone; what it
+    delays itself (with quorum queues) is `delayed`.
+    """
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import amqp_queues
+
     with app.connection_for_read() as connection:
         connection.ensure_connection(max_retries=1, timeout=5)
         info = {
@@ -95,17 +111,54 @@ def broker_state(app, consumed: dict | None) -> tuple[dict, dict]:
             "virtual_host": connection.virtual_host,
         }
         names = queue_names(app, consumed)
-        channel = connection.default_channel
         if info["transport"] == "redis":
-            return info, redis_state(channel.client, channel, names)
-        queues = {}
-        for name in names:
-            try:
-                declared = channel.queue_declare(name, passive=True)
-                queues[name] = {"ready": declared.message_count, "priorities": {}, "unacked": 0}
-            except connection.channel_errors:
-                channel = connection.channel()
-        return info, queues
+            return info, redis_state(described(app, connection), names)
+        waiting = {
+            seen["queue"]: seen["messages"] for seen in amqp_queues.waiting(connection, names)
+        }
+        info["delayed"] = sum(count for name, count in waiting.items() if name not in names)
+        return info, {
+            name: {"ready": count, "priorities": {}, "unacked": 0}
+            for name, count in waiting.items()
+            if name in names
+        }
+
+
+def held(app, timeout: float, limit: int | None) -> dict[str, dict | None]:
+    """What the workers run, have fetched and hold until it is due.
+
+    Args:
+        timeout: seconds to wait for answers.
+        limit: how many answers to wait for; None waits for the whole timeout.
+
+    Returns:
+        {active, reserved, scheduled}, each {worker: [{id, task, queue, eta (RFC 3339 or None),
+        seconds (that it has run)}]}, or None when no worker answered.
+    """
+    import time
+
+    inspect = app.control.inspect(timeout=timeout, limit=limit)
+
+    def known(item: dict) -> dict:
+        request = item.get("request", item)
+        started = request.get("time_start")
+        return {
+            "id": request["id"],
+            "task": request["name"],
+            "queue": (request.get("delivery_info") or {}).get("routing_key"),
+            "eta": item.get("eta"),
+            "seconds": round(max(0.0, time.time() - started), 1) if started else None,
+        }
+
+    return {
+        kind: answer
+        and {worker: [known(item) for item in items] for worker, items in answer.items()}
+        for kind, answer in (
+            ("active", inspect.active()),
+            ("reserved", inspect.reserved()),
+            ("scheduled", inspect.scheduled()),
+        )
+    }
 
 
 def next_times(kind: str, schedule, zone, last, moment) -> list[str]:
@@ -237,8 +290,8 @@ def run(params: dict) -> dict:
     """See the module's docstring.
 
     Returns:
-        {app, timezone, time (of the reading), broker, queues, registered, task_queues, active,
-        reserved, scheduled (None: no worker answered), time_limits, beat: {scheduler, entries}}
+        {app, timezone, time (of the reading), broker, queues, consumed, registered, task_queues,
+        active, reserved, scheduled (see `held`), time_limits, beat: {scheduler, entries}}
     """
     from datetime import datetime, timezone
 
@@ -249,7 +302,7 @@ def run(params: dict) -> dict:
     timeout = params.get("inspect_timeout", 2)
     consumed = app.control.inspect(timeout=timeout).active_queues()
     # With the number of workers known, the further questions end with the last answer.
-    inspect = app.control.inspect(timeout=timeout, limit=len(consumed or {}) or None)
+    answers = held(app, timeout, len(consumed or {}) or None)
     broker, queues = broker_state(app, consumed)
     registered = sorted(name for name in app.tasks if not name.startswith("celery."))
     command = " ".join(params.get("beat_command") or [])
@@ -258,17 +311,6 @@ def run(params: dict) -> dict:
         or "django_celery_beat" in command
         or "DatabaseScheduler" in str(app.conf.beat_scheduler)
     )
-
-    def of_workers(answer: dict | None) -> dict | None:
-        if answer is None:
-            return None
-        return {
-            worker: [
-                {"id": item.get("request", item)["id"], "task": item.get("request", item)["name"]}
-                for item in items
-            ]
-            for worker, items in answer.items()
-        }
 
     return {
         "app": app.main,
@@ -280,9 +322,7 @@ def run(params: dict) -> dict:
         and {worker: [queue["name"] for queue in items] for worker, items in consumed.items()},
         "registered": registered,
         "task_queues": {name: queue_of(app, name) for name in registered},
-        "active": of_workers(inspect.active()),
-        "reserved": of_workers(inspect.reserved()),
-        "scheduled": of_workers(inspect.scheduled()),
+        **answers,
         "time_limits": {
             "task_time_limit": app.conf.task_time_limit,
             "task_soft_time_limit": app.conf.task_soft_time_limit,
