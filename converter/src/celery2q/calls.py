@@ -11,8 +11,6 @@ from celery2q.qcluster import cluster_dict
 from celery2q.signatures import Signature, signature_of
 from celery2q.tasks import constant
 
-SENDERS = ("django_q.tasks.async_task", "django_q.tasks.async_iter", "django_q.tasks.AsyncTask")
-
 
 @dataclass(frozen=True)
 class Target:
@@ -22,17 +20,19 @@ class Target:
         path: its dotted path, as far as it can be told.
         problem: why no worker can run it, as a sentence; "" if nothing speaks against it.
         signature: its parameters, where it is a function of the tree.
+        definite: whether the problem is one of the definition, however it was named.
     """
 
     path: str = ""
     problem: str = ""
     signature: Signature | None = None
+    definite: bool = False
 
 
 def target_of(context: Context, module: ModuleIndex, node: ast.expr) -> Target:
     """Look at the first argument of async_task or at a schedule's func."""
-    value = constant(node)
-    if isinstance(value, str):
+    value = text_of(context, module, node)
+    if value is not None:
         return _by_path(context, value)
     if isinstance(node, ast.Lambda):
         return Target(problem="a lambda cannot be pickled, and no worker can import it.")
@@ -44,8 +44,10 @@ def target_of(context: Context, module: ModuleIndex, node: ast.expr) -> Target:
                 return Target(
                     node.id, f"{node.id} is defined inside a function, where no worker finds it."
                 )
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        if node.value.id in ("self", "cls"):
+    if isinstance(node, ast.Attribute):
+        inner = node.value
+        made = isinstance(inner, ast.Call) and _is_class(context, module, inner.func)
+        if made or (isinstance(inner, ast.Name) and inner.id == "self"):
             return Target(
                 problem=f"{module.text(node)} is a method: its whole object is pickled with it."
             )
@@ -53,7 +55,52 @@ def target_of(context: Context, module: ModuleIndex, node: ast.expr) -> Target:
     if dotted is None:
         return Target()
     target = _by_path(context, dotted)
-    return Target(target.path, "", target.signature)
+    found = context.project.definition(target.path) if target.path else None
+    if found is not None and isinstance(found[1].node, ast.Lambda):
+        return Target(target.path, f"{target.path} is a lambda, which cannot be pickled.")
+    # A name that is not found under its path is not what was imported, and is no finding.
+    return target if target.definite else Target(target.path, "", target.signature)
+
+
+def text_of(context: Context, module: ModuleIndex, node: ast.expr, depth: int = 0) -> str | None:
+    """The text that an expression is known to be: literals, names of them, `+`, f-strings."""
+    value = constant(node)
+    if isinstance(value, str):
+        return value
+    if depth > 4:
+        return None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left = text_of(context, module, node.left, depth + 1)
+        right = text_of(context, module, node.right, depth + 1)
+        return left + right if left is not None and right is not None else None
+    if isinstance(node, ast.JoinedStr):
+        parts = [
+            text_of(context, module, part, depth + 1)
+            if isinstance(part, ast.Constant)
+            else text_of(context, module, part.value, depth + 1)
+            if isinstance(part, ast.FormattedValue) and part.conversion == -1
+            else None
+            for part in node.values
+        ]
+        return None if None in parts else "".join(part for part in parts if part is not None)
+    if isinstance(node, ast.Name):
+        if node.id == "__name__" and module.binding("__name__", node) is None:
+            return module.name
+        found = module.binding(node.id, node)
+        if found is not None and found.kind == "assign":
+            return text_of(context, module, found.node, depth + 1)  # type: ignore[arg-type]
+    if isinstance(node, ast.Name | ast.Attribute):
+        dotted = context.project.resolve(module, node)
+        bound = context.project.definition(dotted) if dotted else None
+        if bound is not None and bound[1].kind == "assign" and bound[1].node is not node:
+            return text_of(context, bound[0], bound[1].node, depth + 1)  # type: ignore[arg-type]
+    return None
+
+
+def _is_class(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
+    dotted = context.project.resolve(module, node)
+    found = context.project.definition(dotted) if dotted else None
+    return found is not None and found[1].kind == "class"
 
 
 def _by_path(context: Context, dotted: str) -> Target:
@@ -70,21 +117,75 @@ def _by_path(context: Context, dotted: str) -> Target:
     canonical = context.project.canonical(dotted)
     found = context.project.definition(canonical)
     if found is None:
+        inner = _inside(context, canonical)
+        if inner is not None:
+            return inner
         head = rest.split(".")[0]
-        owner, inner = context.project.split(canonical)
-        if owner is None or head in module.top or (owner is not module and inner == ""):
+        owner, left = context.project.split(canonical)
+        if owner is None or head in module.top or (owner is not module and left == ""):
             return Target(dotted)
         if module.stars or "__getattr__" in module.top:
             return Target(dotted)
         return Target(dotted, f"{module.name} has no {head}.")
     node = found[1].node
     if isinstance(node, FUNCTIONS) and found[1].kind == "def":
-        wrapped = [ast.unparse(item) for item in node.decorator_list]
-        bound = any("task" in text.lower() and "bind=True" in text for text in wrapped)
-        other = [text for text in wrapped if "task" not in text.lower()]
-        based = any("base=" in text for text in wrapped)
-        return Target(canonical, "", None if other or based else signature_of(node, bound))
+        return _function(canonical, node)
     return Target(canonical)
+
+
+def _function(path: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Target:
+    """A function at a module's top."""
+    if isinstance(node, ast.AsyncFunctionDef) and not node.decorator_list:
+        return Target(
+            path,
+            f"{path} is a coroutine function: a worker calls it and awaits nothing.",
+            definite=True,
+        )
+    wrapped = [ast.unparse(item) for item in node.decorator_list]
+    bound = any("task" in text.lower() and "bind=True" in text for text in wrapped)
+    other = [text for text in wrapped if "task" not in text.lower()]
+    based = any("base=" in text for text in wrapped)
+    return Target(path, "", None if other or based else signature_of(node, bound))
+
+
+def _inside(context: Context, canonical: str) -> Target | None:
+    """What stands inside a class or function of a module; None where that cannot be told."""
+    owner, rest = context.project.split(canonical)
+    head, _, inner = rest.partition(".")
+    if owner is None or not inner or head not in owner.top:
+        return None
+    node = owner.top[head].node
+    if isinstance(node, FUNCTIONS) and owner.top[head].kind == "def" and not node.decorator_list:
+        names = [
+            item.name for item in ast.walk(node) if isinstance(item, (*FUNCTIONS, ast.ClassDef))
+        ]
+        if inner in names:
+            return Target(
+                canonical,
+                f"{inner} is defined inside a function, where no worker finds it.",
+                definite=True,
+            )
+        return None
+    if not isinstance(node, ast.ClassDef) or "." in inner:
+        return None
+    for item in node.body:
+        if isinstance(item, FUNCTIONS) and item.name == inner:
+            marks = {ast.unparse(mark) for mark in item.decorator_list}
+            if marks == {"staticmethod"}:
+                return Target(canonical, "", signature_of(item))
+            if marks == {"classmethod"}:
+                return Target(canonical, "", signature_of(item, bound=True))
+            if marks:
+                return Target(canonical)
+            return Target(
+                canonical,
+                f"{head}.{inner} is a method: a worker calls it without its object.",
+                definite=True,
+            )
+    names = owner.scopes[node]
+    if node.bases or node.keywords or node.decorator_list or inner in names:
+        return None
+    return Target(canonical, f"{head} has no {inner}.")
 
 
 def known_clusters(context: Context) -> set[str] | None:

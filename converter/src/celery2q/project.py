@@ -13,8 +13,8 @@ from celery2q.sources import Source, Tree
 #: A Python file is parsed only when its text holds one of these.
 MATTERS = re.compile(
     r"celery|kombu|shared_task|\.delay\b|apply_async|delay_on_commit|add_periodic_task|"
-    r"async_task|django_q|Q_CLUSTER|CELERY|\.(?:si?|signature|subtask)\(|periodic_task|"
-    r"^SECRET_KEY\b|^INSTALLED_APPS\b",
+    r"async_task|\benqueue\b|q_task|django_q|Q_CLUSTER|CELERY|\.(?:si?|signature|subtask)\(|periodic_task|"
+    r"\.apply\(|\bAsyncResult\b|^SECRET_KEY\b|^INSTALLED_APPS\b",
     re.MULTILINE,
 )
 ROOT_MARKERS = ("manage.py", "setup.py", "pyproject.toml", "setup.cfg")

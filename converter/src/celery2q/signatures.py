@@ -45,12 +45,13 @@ class Signature:
         """Parameters whose names async_task swallows."""
         return self.names & RESERVED
 
-    def misfit(self, count: int, keywords: set[str]) -> str | None:
+    def misfit(self, count: int, keywords: set[str], partial: bool = False) -> str | None:
         """Why a call does not fit, as the end of a sentence; None when it fits.
 
         Args:
             count: number of positional arguments.
             keywords: names given by keyword.
+            partial: whether more arguments may follow.
         """
         if count > len(self.positional) and not self.varargs:
             return f"takes {len(self.positional)} positional arguments, {count} given"
@@ -61,7 +62,7 @@ class Signature:
         if given & keywords:
             return f"gets {', '.join(sorted(given & keywords))} twice"
         missing = self.required - given - keywords
-        if missing:
+        if missing and not partial:
             return f"misses {', '.join(sorted(missing))}"
         return None
 

@@ -1,9 +1,11 @@
-"""Calls of `async_task` whose function, arguments or options cannot work.
+"""Tasks that are sent with a function, arguments or options that cannot work.
 
-The function is looked up in the tree; the arguments are held against its parameters; keyword
-arguments that async_task keeps for itself, options of Celery that it hands to the function, and
-a cluster that Q_CLUSTER does not know are errors. Model instances, requests and files as
-arguments are warnings: they are pickled as they were when the task was sent.
+Every way of sending is looked at: async_task and its classes, chains, the helper's enqueue, and
+partials of these. The function is looked up in the tree, a hook too; the arguments are held
+against its parameters; keyword arguments that async_task keeps for itself, options of Celery that
+it hands to the function, and a cluster that Q_CLUSTER does not know are errors. Model instances,
+requests, files and what belongs to a process are warnings as arguments: they are pickled as they
+were when the task was sent, if they can be pickled at all.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from celery2q.calls import SENDERS, known_clusters, target_of
+from celery2q.calls import Target, known_clusters, target_of
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
-from celery2q.signatures import RESERVED
+from celery2q.sendings import ENQUEUE, Sending, sendings
 from celery2q.tasks import constant
+from celery2q.weights import weight
 
 RULE = "async-call"
 CELERY_OPTIONS = frozenset(
@@ -25,142 +28,145 @@ CELERY_OPTIONS = frozenset(
 
 
 def check(context: Context) -> Iterator[Finding]:
-    """Find the calls."""
+    """Find them."""
     clusters = known_clusters(context)
     for module in context.modules:
-        for call in module.calls:
-            name = context.project.resolve(module, call.func)
-            if name in (*SENDERS, f"{context.helper}.async_task") and call.args:
-                yield from _check(context, module, call, clusters, name.endswith("async_task"))
+        if module.name == context.helper:
+            continue
+        for sending in sendings(context, module):
+            yield from _Check(context, module, sending).run(clusters)
 
 
-def _check(
-    context: Context, module: ModuleIndex, call: ast.Call, clusters: set[str] | None, plain: bool
-) -> Iterator[Finding]:
-    def error(node: ast.AST, message: str, fix: str, level: Level = Level.ERROR) -> Finding:
-        return context.at(RULE, level, module, node, message, fix)
+class _Check:
+    """One sending under examination."""
 
-    target = target_of(context, module, call.args[0])
-    if target.problem:
-        yield error(
-            call,
-            f"No worker can run this task: {target.problem}",
-            "Send a function at a module's top by its dotted path.",
-        )
-    names = {keyword.arg for keyword in call.keywords if keyword.arg}
-    for keyword in call.keywords:
-        value = constant(keyword.value)
-        if keyword.arg == "cluster" and isinstance(value, str) and clusters is not None:
-            if value not in clusters:
-                yield error(
-                    keyword.value,
-                    f"No cluster is named {value!r}; the task would wait for ever.",
-                    "Add it to Q_CLUSTER['ALT_CLUSTERS'] and run a qcluster for it.",
+    def __init__(self, context: Context, module: ModuleIndex, sending: Sending) -> None:
+        self.context = context
+        self.module = module
+        self.sending = sending
+
+    def found(self, node: ast.AST, message: str, fix: str, level: Level = Level.ERROR) -> Finding:
+        """A finding at a node."""
+        return self.context.at(RULE, level, self.module, node, message, fix)
+
+    def run(self, clusters: set[str] | None) -> Iterator[Finding]:
+        """All that speaks against it.
+
+        Args:
+            clusters: names that Q_CLUSTER serves; None where it cannot be read.
+        """
+        target = target_of(self.context, self.module, self.sending.target)
+        if target.problem:
+            yield self.found(
+                self.sending.call,
+                f"No worker can run this task: {target.problem}",
+                "Send a function at a module's top by its dotted path.",
+            )
+        yield from self.options(clusters)
+        yield from self.fit(target)
+        for value in self.sending.values:
+            if what := weight(self.context, self.module, value):
+                yield self.found(
+                    value,
+                    f"{what} is sent along, pickled as it is now.",
+                    "Send its primary key, or a plain value, and look it up in the task.",
+                    Level.WARNING,
                 )
-        if keyword.arg == "q_options":
-            yield from _options(context, module, call, keyword.value)
-    signature = target.signature
-    if signature is not None and plain:
-        swallowed = sorted(names & signature.reserved - {"q_options"})
-        if swallowed:
-            yield error(
-                call,
+
+    def options(self, clusters: set[str] | None) -> Iterator[Finding]:
+        """The sender's own options."""
+        given = self.sending.options
+        cluster = constant(given.get("cluster"))
+        if isinstance(cluster, str) and clusters is not None and cluster not in clusters:
+            yield self.found(
+                given["cluster"],
+                f"No cluster is named {cluster!r}; the task would wait for ever.",
+                "Add it to Q_CLUSTER['ALT_CLUSTERS'] and run a qcluster for it.",
+            )
+        if "q_options" in given:
+            yield from self.delays(given["q_options"])
+        hook = given.get("hook")
+        if hook is not None and not _is_none(hook):
+            problem = target_of(self.context, self.module, hook).problem
+            if problem:
+                yield self.found(
+                    hook,
+                    f"No worker can call this hook: {problem}",
+                    "Name a function at a module's top by its dotted path.",
+                )
+        if not self.sending.swallows and (unknown := sorted(given.keys() - ENQUEUE)):
+            if isinstance(self.sending.call, ast.Call) and _is_enqueue(self.sending):
+                yield self.found(
+                    self.sending.call,
+                    f"{', '.join(unknown)}= is no option of the helper's enqueue.",
+                    "Put the task's own arguments into args and kwargs.",
+                )
+
+    def fit(self, target: Target) -> Iterator[Finding]:
+        """The arguments against the function's parameters."""
+        sending, signature = self.sending, target.signature
+        names = set(sending.kwargs or {})
+        if signature is None:
+            lost = sorted(names & {"countdown", "eta", "retry", "max_retries"})
+            if lost and sending.swallows:
+                yield self.handed_on(lost)
+            return
+        swallowed = sorted(sending.options.keys() & signature.reserved - {"q_options"})
+        if swallowed and sending.swallows:
+            yield self.found(
+                sending.call,
                 f"async_task keeps {', '.join(swallowed)}= for itself; {target.path} has a "
                 "parameter of that name and does not get it.",
                 "Rename the parameter, give it by position, or send with the helper's enqueue.",
             )
-        stars = any(isinstance(arg, ast.Starred) for arg in call.args) or any(
-            keyword.arg is None for keyword in call.keywords
-        )
-        given = names - RESERVED
-        misfit = (
-            signature.misfit(len(call.args) - 1, given) if not stars and not swallowed else None
-        )
-        if misfit:
-            yield error(
-                call,
-                f"{target.path} {misfit}.",
-                "Send what the function takes.",
-            )
-        elif signature.varkw and (lost := sorted(given & CELERY_OPTIONS - signature.names)):
-            yield error(
-                call,
-                f"{', '.join(lost)}= is no option of async_task: the function gets it.",
-                "Use the helper's enqueue for due times, Q_CLUSTER for the rest.",
-                Level.WARNING,
-            )
-    elif plain and (lost := sorted(names & {"countdown", "eta", "retry", "max_retries"})):
-        yield error(
-            call,
-            f"{', '.join(lost)}= is no option of async_task: the function gets it.",
+            return
+        if sending.args is not None and sending.kwargs is not None:
+            misfit = signature.misfit(len(sending.args), names, partial=sending.partial)
+            if misfit:
+                yield self.found(
+                    sending.call, f"{target.path} {misfit}.", "Send what the function takes."
+                )
+                return
+        lost = sorted(names & CELERY_OPTIONS - signature.names)
+        if signature.varkw and lost and sending.swallows:
+            yield self.handed_on(lost)
+
+    def handed_on(self, names: list[str]) -> Finding:
+        """Options of Celery that the function gets as arguments."""
+        return self.found(
+            self.sending.call,
+            f"{', '.join(names)}= is no option of async_task: the function gets it.",
             "Use the helper's enqueue for due times, Q_CLUSTER for the rest.",
             Level.WARNING,
         )
-    for value_node in [*call.args[1:], *(keyword.value for keyword in call.keywords)]:
-        what = _heavy(context, module, value_node)
-        if what:
-            yield error(
-                value_node,
-                f"{what} is sent along, pickled as it is now.",
-                "Send its primary key, or a plain value, and look it up in the task.",
-                Level.WARNING,
-            )
 
-
-def _options(
-    context: Context, module: ModuleIndex, call: ast.Call, node: ast.expr
-) -> Iterator[Finding]:
-    """A timeout in q_options inside an except clause was a countdown once."""
-    if not (isinstance(node, ast.Dict) and any(constant(key) == "timeout" for key in node.keys)):
-        return
-    current: ast.AST | None = call
-    while current is not None and not isinstance(current, FUNCTIONS):
-        if isinstance(current, ast.ExceptHandler):
-            yield context.at(
-                RULE,
-                Level.WARNING,
-                module,
-                call,
-                "A task is sent again after a failure with a timeout, which delays nothing: it "
-                "stops the task after that time.",
-                "Give the delay as countdown= of the helper's enqueue.",
-            )
+    def delays(self, node: ast.expr) -> Iterator[Finding]:
+        """A timeout in q_options inside an except clause was a countdown once."""
+        if not (
+            isinstance(node, ast.Dict) and any(constant(key) == "timeout" for key in node.keys)
+        ):
             return
-        current = module.parents.get(current)
+        current: ast.AST | None = self.sending.call
+        while current is not None and not isinstance(current, FUNCTIONS):
+            if isinstance(current, ast.ExceptHandler):
+                yield self.found(
+                    self.sending.call,
+                    "A task is sent again after a failure with a timeout, which delays nothing: "
+                    "it stops the task after that time.",
+                    "Give the delay as countdown= of the helper's enqueue.",
+                    Level.WARNING,
+                )
+                return
+            current = self.module.parents.get(current)
 
 
-def _heavy(context: Context, module: ModuleIndex, node: ast.expr) -> str:
-    """What an argument is, where it should not be sent; "" where it may."""
-    if isinstance(node, ast.Lambda):
-        return "A lambda"
-    if isinstance(node, ast.GeneratorExp):
-        return "A generator"
-    text = module.text(node)
-    if (isinstance(node, ast.Name) and node.id == "request") or text in ("self.request", "self"):
-        return f"{text}, which cannot be pickled or is far too large,"
-    if _is_instance(module, node):
-        return f"{text}, a model instance,"
-    if isinstance(node, ast.Name):
-        found = module.binding(node.id, node)
-        if found is not None and found.kind == "assign" and found.node is not None:
-            value = found.node
-            if _is_instance(module, value):  # type: ignore[arg-type]
-                return f"{node.id}, a model instance,"
-            if isinstance(value, ast.Call) and module.text(value.func) == "open":
-                return f"{node.id}, an open file,"
-    return ""
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
-def _is_instance(module: ModuleIndex, node: ast.AST) -> bool:
-    """Whether an expression gives a model instance or a queryset."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        if node.func.attr in ("get", "create", "first", "last", "filter", "all", "select_related"):
-            return ".objects" in module.text(node.func)
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id in ("get_object_or_404", "get_list_or_404")
-    )
+def _is_enqueue(sending: Sending) -> bool:
+    """Whether the options are those of enqueue, not of a chain or of async_iter."""
+    return sending.args is not None or sending.kwargs is not None or "countdown" in sending.options
 
 
 _JOBS = "def send(order, timeout=None):\n    pass\n"
@@ -212,6 +218,125 @@ EXAMPLES = (
             "shop/jobs.py": _JOBS,
             "shop/a.py": "import shop\n" + _IMPORT + 'async_task("shop.send", 1, cluster="slow")\n'
             "async_task(shop.send, order=1, group='a')\nasync_task('math.sqrt', 2)\n",
+        },
+    ),
+    Example(
+        "every way of sending",
+        {
+            "shop/__init__.py": "",
+            "shop/q_tasks.py": "def enqueue(func, args=None, kwargs=None):\n    pass\n",
+            "shop/jobs.py": _JOBS,
+            "shop/a.py": "from functools import partial\n\n"
+            "from django_q.tasks import AsyncTask, Chain, async_chain, async_iter, async_task\n\n"
+            "from shop.q_tasks import enqueue, enqueue_chain\n\n"
+            'partial(async_task, "shop.jobs.gone", 1)\n'
+            'partial(async_task, "shop.jobs.send", 1, 2, 3)\n'
+            'partial(enqueue, "shop.jobs.gone")\n'
+            'enqueue("shop.jobs.send", args=(1, 2, 3))\n'
+            'enqueue("shop.jobs.send", (1,), {"nope": 2})\n'
+            'enqueue("shop.jobs.send", (1,), nope=2)\n'
+            'enqueue_chain([("shop.jobs.gone", (1,), {})])\n'
+            'async_chain([("shop.jobs.send", (1, 2, 3))])\n'
+            'async_iter("shop.jobs.gone", [1])\nAsyncTask("shop.jobs.gone")\n'
+            'steps = Chain()\nsteps.append("shop.jobs.gone")\nasync_task(func="shop.jobs.gone")\n'
+            'async_task("shop.jobs.send", 1, hook="shop.jobs.gone")\n',
+        },
+        tuple(f"shop/a.py:{line}" for line in (7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 19, 20)),
+    ),
+    Example(
+        "every way of sending, as it should be",
+        {
+            "shop/__init__.py": "",
+            "shop/q_tasks.py": "def enqueue(func, args=None, kwargs=None):\n    pass\n",
+            "shop/jobs.py": _JOBS + "\n\nJOB = 'shop.jobs.send'\n",
+            "shop/a.py": "from functools import partial\n\n"
+            "from django_q.tasks import AsyncTask, Chain, async_chain, async_iter, async_task\n\n"
+            "from shop.jobs import JOB, send\n"
+            "from shop.q_tasks import enqueue, enqueue_chain\n\n"
+            'partial(async_task, "shop.jobs.send")\npartial(enqueue, send)\n'
+            'enqueue("shop.jobs.send", args=(1,), kwargs={"timeout": 2}, countdown=3, group="a")\n'
+            "enqueue(send, args=rows)\nenqueue_chain([(send, (1,), {}), (send, (), {}, True)])\n"
+            "async_chain([(send, (1,))])\nasync_iter(send, [1])\nAsyncTask(JOB, 1)\n"
+            "steps = Chain()\nsteps.append(send, 1)\nasync_task(JOB, *rows)\n"
+            'async_task("shop.jobs" + ".send", 1, hook=send)\nasync_task(f"{__name__}.own")\n\n\n'
+            "def own():\n    pass\n",
+        },
+    ),
+    Example(
+        "what a name stands for: a lambda, a text, a method, a coroutine",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "short = lambda: 1\n\n\nasync def later():\n    pass\n\n\n"
+            "def maker():\n    def inner():\n        pass\n\n    return inner\n\n\n"
+            "class Job:\n    def run(self):\n        pass\n\n"
+            "    @staticmethod\n    def fixed(order):\n        pass\n\n"
+            "    @classmethod\n    def made(cls, order):\n        pass\n",
+            "shop/a.py": _IMPORT + "from shop import jobs\nfrom shop.jobs import Job, short\n\n"
+            'NAME = "shop.jobs.gone"\nasync_task(NAME)\nasync_task("shop.jobs." + "gone")\n'
+            "async_task(short)\nasync_task(jobs.later)\nasync_task(Job().run)\n"
+            'async_task("shop.jobs.Job.run")\nasync_task("shop.jobs.Job.gone")\n'
+            'async_task("shop.jobs.maker.inner")\nasync_task("shop.jobs.Job.fixed")\n'
+            "async_task(Job.made)\n",
+        },
+        tuple(f"shop/a.py:{line}" for line in range(7, 17)),
+    ),
+    Example(
+        "methods and texts that a worker finds",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "from other import Base\n\nshort = lambda: 1\n\n\nclass Job:\n"
+            "    @staticmethod\n    def fixed(order):\n        pass\n\n\n"
+            "class Big(Base):\n    pass\n",
+            "shop/a.py": _IMPORT + "from shop.jobs import Job\n\n"
+            'async_task("shop.jobs.Job.fixed", 1)\nasync_task(Job.fixed, 1)\n'
+            'async_task("shop.jobs.Big.inherited")\nasync_task("shop.jobs.short")\n',
+        },
+    ),
+    Example(
+        "arguments that are too much, or cannot be pickled",
+        {
+            "shop/__init__.py": "",
+            "shop/models.py": "from django.db import models\n\n\nclass Base(models.Model):\n"
+            "    pass\n\n\nclass Order(Base):\n    pass\n",
+            "shop/jobs.py": "def send(*args, **kwargs):\n    pass\n",
+            "shop/a.py": "import threading\n"
+            + _IMPORT
+            + "from django.db import connection\n\nfrom shop.models import Order\n\n\n"
+            "def view(request, order: Order, late: 'Order'):\n"
+            '    async_task("shop.jobs.send", order)\n    async_task("shop.jobs.send", late)\n'
+            '    fresh = Order()\n    async_task("shop.jobs.send", a=[fresh])\n'
+            '    async_task("shop.jobs.send", list(Order.objects.filter(a=1)))\n'
+            '    async_task("shop.jobs.send", request.user)\n'
+            '    async_task("shop.jobs.send", request.FILES["a"].read())\n'
+            '    async_task("shop.jobs.send", open("a").read())\n'
+            '    async_task("shop.jobs.send", threading.Lock())\n'
+            '    async_task("shop.jobs.send", connection)\n'
+            "    for item in Order.objects.all():\n"
+            '        async_task("shop.jobs.send", item)\n'
+            '    with open("a") as file:\n        async_task("shop.jobs.send", file)\n\n\n'
+            "def saved(sender, instance, **kwargs):\n"
+            '    async_task("shop.jobs.send", instance)\n',
+        },
+        tuple(f"shop/a.py:{line}" for line in (10, 11, 13, 14, 15, 16, 17, 18, 19, 21, 23, 27)),
+    ),
+    Example(
+        "arguments that may be sent",
+        {
+            "shop/__init__.py": "",
+            "shop/models.py": "from django.db import models\n\n\nclass Order(models.Model):\n"
+            "    pass\n",
+            "shop/jobs.py": "def send(*args, **kwargs):\n    pass\n",
+            "shop/a.py": _IMPORT + "from django.core.cache import cache\n"
+            "from django.db import connection\n\nfrom shop.models import Order\n\n\n"
+            "def view(request, order: Order, instance):\n"
+            '    async_task("shop.jobs.send", order.pk, request.user.pk, instance)\n'
+            '    async_task("shop.jobs.send", Order.objects.filter(a=1).count())\n'
+            '    async_task("shop.jobs.send", list(Order.objects.values_list("pk", flat=True)))\n'
+            '    async_task("shop.jobs.send", [item.pk for item in Order.objects.all()])\n'
+            '    async_task("shop.jobs.send", connection.schema_name, cache.get("a"))\n'
+            '    async_task("shop.jobs.send", [number for number in range(3)], str(order))\n'
+            "    order = Order.objects.get()\n    order = order.pk\n"
+            '    async_task("shop.jobs.send", order)\n',
         },
     ),
 )

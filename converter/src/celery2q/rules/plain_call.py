@@ -1,7 +1,9 @@
 """`.delay`, `.apply_async`, `.s` on a plain function, and `self.retry` where there is no task.
 
-Resolved through imports and re-exports. A receiver that cannot be resolved is an error for
-`.apply_async`, which only Celery has, and a note for `.delay`.
+Resolved through imports and re-exports, by `getattr` too. So is whatever else only Celery's tasks
+have (`.apply`, `.signature`, `.AsyncResult`, `.run` …), where the function is a plain one without
+such an attribute of its own. A receiver that cannot be resolved is an error for `.apply_async`,
+which only Celery has, and a note for `.delay`.
 """
 
 from __future__ import annotations
@@ -14,24 +16,93 @@ from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
 from celery2q.send import KNOWN, values_of
+from celery2q.tasks import constant
 
 RULE = "plain-call"
 SENDS = frozenset("delay apply_async delay_on_commit apply_async_on_commit".split())
 MAKES = frozenset(("s", "si"))
+#: What else a Celery task has and a function has not.
+HAS = frozenset(
+    "apply signature subtask map starmap chunks run name request AsyncResult retry max_retries "
+    "update_state backend rate_limit default_retry_delay send_event replace".split()
+)
+#: Queues of tasks that are none of Celery's, whose decorators give functions a `.delay` too.
+OTHER_QUEUES = frozenset(
+    "rq django_rq dramatiq huey procrastinate arq taskiq apscheduler spinach dask".split()
+)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Find the calls."""
     for module in context.modules:
         for node in module.attributes:
-            if isinstance(node.ctx, ast.Load) and node.attr in SENDS | MAKES | {"retry"}:
+            if not isinstance(node.ctx, ast.Load):
+                continue
+            finding = None
+            if node.attr in SENDS | MAKES | {"retry"}:
                 finding = _check(context, module, node)
-                if finding is not None:
-                    yield finding
+            if finding is None and node.attr in HAS:
+                finding = _attribute(context, module, node)
+            if finding is not None:
+                yield finding
+        for call in module.calls:
+            finding = _by_name(context, module, call)
+            if finding is not None:
+                yield finding
+
+
+def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding | None:
+    """Something else of a Celery task that is read of a plain function."""
+    if values_of(context, module, node.value):
+        return None
+    target = _function(context, module, node.value, bare=True)
+    if not target or _given(context, target, node.attr):
+        return None
+    fix = "Call the function." if node.attr in ("apply", "run") else "Do without it."
+    return context.at(
+        RULE,
+        Level.ERROR,
+        module,
+        node,
+        f"{target} is a plain function and has no .{node.attr}.",
+        fix,
+    )
+
+
+def _given(context: Context, target: str, name: str) -> bool:
+    """Whether code gives a function an attribute of that name: `send.name = "…"`."""
+    found = context.project.definition(target)
+    for module in [*context.modules, *([found[0]] if found else [])]:
+        for node in module.attributes:
+            if node.attr == name and isinstance(node.ctx, ast.Store):
+                if context.project.resolve(module, node.value) == target:
+                    return True
+    return False
+
+
+def _by_name(context: Context, module: ModuleIndex, call: ast.Call) -> Finding | None:
+    """`getattr(send, "delay")` of a task or of a plain function."""
+    if not (isinstance(call.func, ast.Name) and call.func.id == "getattr" and len(call.args) >= 2):
+        return None
+    name = constant(call.args[1])
+    if name not in SENDS | MAKES:
+        return None
+    task = context.registry.task_at(module, call.args[0])
+    target = task.path if task is not None else _function(context, module, call.args[0])
+    if not target:
+        return None
+    return context.at(
+        RULE,
+        Level.ERROR,
+        module,
+        call,
+        f"{target} is asked for its .{name} by name, which a plain function does not have.",
+        f'Send it with async_task("{target}", …).',
+    )
 
 
 def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding | None:
-    if values_of(context, module, node.value):
+    if values_of(context, module, node.value) or _of_other_queue(context, module, node.value):
         return None
     if node.attr == "retry":
         return _retry(context, module, node)
@@ -58,6 +129,7 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
         node.attr in MAKES
         or _in_task_class(context, module, node)
         or _of_canvas(context, module, node.value)
+        or _of_plain(context, module, node.value)
     ):
         return None
     if not _unresolved(context, module, node.value):
@@ -91,17 +163,43 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
     )
 
 
-def _function(context: Context, module: ModuleIndex, node: ast.expr) -> str:
-    """The plain function of the tree that an expression names; "" for none."""
+def _function(context: Context, module: ModuleIndex, node: ast.expr, bare: bool = False) -> str:
+    """The plain function of the tree that an expression names; "" for none.
+
+    Args:
+        bare: whether it must have no decorator at all.
+    """
+    dotted = context.project.resolve(module, node)
+    found = context.project.definition(dotted) if dotted else None
+    if found is None or found[1].kind != "def" or not isinstance(found[1].node, FUNCTIONS):
+        return ""
+    for decorator in found[1].node.decorator_list:
+        if bare or "task" in ast.unparse(decorator).lower():
+            return ""
+    return dotted or ""
+
+
+def _of_other_queue(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
+    """Whether an expression names a function that another queue's decorator made its own."""
     dotted = context.project.resolve(module, node)
     found = context.project.definition(dotted) if dotted else None
     if found is None or not isinstance(found[1].node, FUNCTIONS):
-        return ""
-    for decorator in found[1].node.decorator_list:
-        text = ast.unparse(decorator)
-        if "q_task" in text or "task" in text.lower():
-            return ""
-    return dotted or ""
+        return False
+    funcs = [
+        mark.func if isinstance(mark, ast.Call) else mark for mark in found[1].node.decorator_list
+    ]
+    origins = {(context.project.resolve(found[0], func) or "").split(".")[0] for func in funcs}
+    return bool(origins & OTHER_QUEUES)
+
+
+def _of_plain(context: Context, module: ModuleIndex, node: ast.expr) -> bool:
+    """Whether a receiver is what a plain function was asked for, which is a finding itself."""
+    return any(
+        isinstance(inner, ast.Attribute)
+        and inner.attr in HAS | MAKES
+        and _function(context, module, inner.value)
+        for inner in ast.walk(node)
+    )
 
 
 def _helper_task(context: Context, module: ModuleIndex, node: ast.Attribute) -> Finding | None:
@@ -191,6 +289,31 @@ EXAMPLES = (
             "jobs.send.delay()\nshop.send.apply_async()\n",
         },
         ("shop/a.py:4", "shop/a.py:5"),
+    ),
+    Example(
+        "what else only a task has, and a sending by name",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "def send():\n    pass\n",
+            "shop/tasks.py": "from celery import shared_task\n\n\n@shared_task\ndef late():\n"
+            "    pass\n",
+            "shop/a.py": "# celery\nfrom shop.jobs import send\nfrom shop.tasks import late\n\n"
+            "send.apply(args=(1,))\nsend.signature((1,)).delay()\nprint(send.name)\n"
+            "send.AsyncResult(3)\nsend.retry()\ngetattr(send, 'delay')(1)\n"
+            "getattr(late, 'apply_async')()\n",
+        },
+        tuple(f"shop/a.py:{line}" for line in range(5, 12)),
+    ),
+    Example(
+        "attributes that are somebody else's",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "import click\nfrom django_rq import job\n\n\n@job\ndef send():\n"
+            "    pass\n\n\n@click.command()\ndef run():\n    pass\n\n\ndef named():\n    pass\n\n\n"
+            "named.name = 'a'\n",
+            "shop/a.py": "# celery\nfrom shop.jobs import named, run, send\n\nsend.delay()\n"
+            "print(run.name, named.name, named.__name__)\ngetattr(named, 'name')\n",
+        },
     ),
     Example(
         "self.retry where self is gone",
