@@ -217,7 +217,8 @@ def literal_text(text: str, keywords: bool) -> object:
     """Read a schedule's args or kwargs as Django-Q2's scheduler does.
 
     Raises:
-        ValueError: they are no literals; the scheduler stops at that row.
+        ValueError: they are no literals. The scheduler stops at a row with such args, and takes
+            {} in the place of such kwargs.
     """
     try:
         if keywords:
@@ -225,10 +226,9 @@ def literal_text(text: str, keywords: bool) -> object:
                 return ast.literal_eval(text)
             except (SyntaxError, ValueError):
                 call = ast.parse(f"f({text})", mode="eval").body
-                return {
-                    keyword.arg: ast.literal_eval(keyword.value)
-                    for keyword in call.keywords  # type: ignore[attr-defined]
-                }
+                if not isinstance(call, ast.Call) or call.args:
+                    raise ValueError("neither a dict nor keyword arguments") from None
+                return {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
