@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-#: Packages that only Celery needs.
+#: Packages that only Celery needs; so are those that begin as PREFIXES say.
 GONE = frozenset(
-    "celery kombu billiard amqp vine flower django-celery-beat django-celery-results "
-    "celery-types django-celery celery-once celery-singleton pytest-celery "
-    "django-celery-email".split()
+    "celery kombu billiard amqp vine flower django-celery pytest-celery tenant-schemas-celery "
+    "types-celery opentelemetry-instrumentation-celery redbeat".split()
 )
+PREFIXES = ("celery-", "django-celery-")
 _LINE = re.compile(
     r"""^(?P<before>\s*(?:-\s+)?['"]?)(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)
     (?P<extras>\[[^\]]*\])?\s*(?P<version>(?:[=<>!~^@]|\s|;|,|$|['"]).*)$""",
@@ -41,6 +41,11 @@ class Requirement:
 def normal(name: str) -> str:
     """A package's normalised name."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_gone(name: str) -> bool:
+    """Whether a package (its normalised name) goes with Celery."""
+    return name in GONE or name.startswith(PREFIXES)
 
 
 def read(text: str) -> Iterator[Requirement]:
