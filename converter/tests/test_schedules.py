@@ -110,6 +110,22 @@ def test_intervals_that_cannot_be_said(seconds: float):
         from_seconds(seconds)
 
 
+def test_a_crontab_from_a_text(tmp_path: Path, capsys):
+    (tmp_path / "a.py").write_text(
+        "from celery import Celery, shared_task\nfrom celery.schedules import crontab\n\n"
+        "app = Celery('a')\nTIMES = '30 4 1-7 * *'\n\n\n@shared_task\ndef send():\n    pass\n\n\n"
+        "app.conf.beat_schedule = {\n"
+        "    'good': {'task': 'a.send', 'schedule': crontab.from_string('0 4 * * mon')},\n"
+        "    'named': {'task': 'a.send', 'schedule': crontab.from_string(TIMES)},\n"
+        "    'short': {'task': 'a.send', 'schedule': crontab.from_string('0 4')},\n}\n"
+    )
+    assert main(["schedules", str(tmp_path)]) == 1
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["schedules"]}
+    assert rows["good"]["cron"] == "0 4 * * 1" and rows["good"]["same"] is True
+    assert rows["named"]["cron"] == "30 4 1-7 * *"
+    assert "cannot be read" in rows["short"]["problem"]
+
+
 def test_compact():
     assert compact(set(range(60)), 0, 59) == "*"
     assert compact({0, 20, 40}, 0, 59) == "*/20"

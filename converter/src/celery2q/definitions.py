@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from celery2q.index import FUNCTIONS, ModuleIndex
 from celery2q.signatures import Signature, signature_of
+
+#: Arithmetic that settings are written with.
+OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Mult: lambda left, right: left * right,
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Div: lambda left, right: left / right,
+    ast.FloorDiv: lambda left, right: left // right,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,24 +99,55 @@ class TaskDef:
             return signature_of(runs[0], bound=True) if runs else None
         return signature_of(self.node, bound=self.bind)  # type: ignore[arg-type]
 
+    def option(self, name: str) -> object:
+        """An option that is a literal or a constant of its module; None for anything else."""
+        node: ast.AST | None = self.options.get(name)
+        if isinstance(node, ast.Name):
+            found = self.module.top.get(node.id)
+            node = found.node if found is not None and found.kind == "assign" else None
+        return constant(node)
+
+    @property
+    def unread(self) -> tuple[str, str] | None:
+        """Name and source of an option that has to be carried over and cannot be told."""
+        for name in ("time_limit", "queue", "name"):
+            node = self.options.get(name)
+            none = isinstance(node, ast.Constant) and node.value is None
+            if node is not None and not none and self.option(name) is None:
+                return name, ast.unparse(node)
+        return None
+
     @property
     def queue(self) -> str | None:
         """The queue its decorator names."""
-        value = constant(self.options.get("queue"))
+        value = self.option("queue")
         return value if isinstance(value, str) else None
 
     @property
     def time_limit(self) -> float | None:
         """Its hard time limit in seconds."""
-        value = constant(self.options.get("time_limit"))
+        value = self.option("time_limit")
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def constant(node: ast.AST | None) -> object:
-    """The value of a literal; None for anything else."""
+    """The value of a literal, or of arithmetic on numbers; None for anything else."""
     if node is None:
         return None
     try:
         return ast.literal_eval(node)  # type: ignore[arg-type]
     except (ValueError, TypeError, SyntaxError, MemoryError):
+        return _arithmetic(node)
+
+
+def _arithmetic(node: ast.AST) -> float | None:
+    """`60 * 60` and its like."""
+    if not isinstance(node, ast.BinOp) or type(node.op) not in OPERATORS:
+        return None
+    left, right = constant(node.left), constant(node.right)
+    if not (isinstance(left, int | float) and isinstance(right, int | float)):
+        return None
+    try:
+        return OPERATORS[type(node.op)](left, right)
+    except ZeroDivisionError:
         return None

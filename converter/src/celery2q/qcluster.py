@@ -11,10 +11,12 @@ from celery2q.context import Context
 from celery2q.index import ModuleIndex
 from celery2q.settings import Setting
 from celery2q.tasks import constant
+from celery2q.values import Unknown, value_of
 
 DEFAULT_TIMEOUT = 600
 DEFAULT_WORKERS = 4
-
+#: Names of the setting that ends a task.
+LIMITS = ("CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT")
 
 #: Names of the setting that runs tasks at once.
 EAGER = ("CELERY_TASK_ALWAYS_EAGER", "CELERY_ALWAYS_EAGER")
@@ -34,10 +36,13 @@ def retry_needed(workers: int, queue_limit: int, timeout: float) -> int:
 
 
 def setting_value(context: Context, *names: str) -> Any:
-    """The literal value of the first of these settings; None where there is none."""
+    """The value of the first of these settings that can be told; None where there is none."""
     for name in names:
         for item in context.settings.all(name):
-            value = constant(item.value)
+            try:
+                value = value_of(context, item.module, item.value)
+            except Unknown:
+                continue
             if value is not None:
                 return value
     return None
@@ -123,7 +128,7 @@ def wanted(context: Context, module: ModuleIndex | None = None) -> dict[str, Any
     """
     main = module or context.settings.main
     limits = [task.time_limit for task in context.registry.tasks.values() if task.time_limit]
-    limit = setting_value(context, "CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT")
+    limit = setting_value(context, *LIMITS)
     timeout = int(limit) if isinstance(limit, int | float) else DEFAULT_TIMEOUT
     longest = math.ceil(max([timeout, *limits]))
     workers = celery_concurrency(context) or DEFAULT_WORKERS

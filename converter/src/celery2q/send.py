@@ -119,6 +119,8 @@ def plan(
     Raises:
         CannotSend: no form means the same.
     """
+    if task is not None and task.unread is not None and task.unread[0] != "name":
+        raise CannotSend(f"the {task.unread[0]} of its task is known only at run time")
     signature = task.signature if task is not None else None
     opaque = task is not None and task.base is not None and task.base.opaque
     helper = task is None or opaque

@@ -37,6 +37,8 @@ class Settings:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.assignments: list[Setting] = []
+        #: `Q_CLUSTER["key"] = value`, the key as the name.
+        self.changes: list[Setting] = []
         for module in project.modules:
             if self._is_settings(module):
                 self._collect(module)
@@ -65,7 +67,19 @@ class Settings:
                     self.assignments.append(
                         Setting(target.id, module, node, node.value)  # type: ignore[arg-type]
                     )
+            if len(targets) == 1 and module.parents[node] is module.tree:
+                self._collect_change(module, node, targets[0])
         self.assignments.sort(key=lambda item: (item.module.path, item.statement.lineno))
+
+    def _collect_change(self, module: ModuleIndex, node: ast.AST, target: ast.expr) -> None:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(target, ast.Subscript)
+            and isinstance(target.value, ast.Name)
+            and target.value.id == "Q_CLUSTER"
+            and isinstance(key := constant(target.slice), str)
+        ):
+            self.changes.append(Setting(key, module, node, node.value))
 
     def all(self, name: str) -> list[Setting]:
         """Every assignment of a setting."""

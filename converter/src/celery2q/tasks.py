@@ -222,10 +222,9 @@ class Registry:
         options = dict(wrapper.options) if wrapper else {}
         options.update({keyword.arg: keyword.value for keyword in keywords if keyword.arg})
         path = f"{module.name}.{module.qualname(node)}"
-        name = constant(options.get("name"))
         task = TaskDef(
             path,
-            name if isinstance(name, str) else f"{module.name}.{node.name}",
+            f"{module.name}.{node.name}",
             module,
             node,
             decorator=decorator,
@@ -235,8 +234,11 @@ class Registry:
             and any(isinstance(scope, FUNCTIONS) for scope in module.scopes_of(node)),
             wrapper=wrapper,
         )
+        name = task.option("name")
         base = self.base_of(module, options.get("base"))
-        self.tasks[path] = replace(task, base=base) if base else task
+        self.tasks[path] = replace(
+            task, base=base, celery_name=name if isinstance(name, str) else task.celery_name
+        )
 
     def _add_instance(self, module: ModuleIndex, name: str, call: ast.Call) -> None:
         """`name = app.register_task(Class())` and `name = Class()` of a class with run."""

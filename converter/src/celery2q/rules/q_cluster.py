@@ -1,22 +1,25 @@
 """Q_CLUSTER is there once, complete, and safe.
 
 Missing: it is made from Celery's settings. There: missing keys are added and a `retry` that is
-too small for `timeout` is raised. Defined twice: the later one wins in silence. A cluster that
-a call or schedule names and ALT_CLUSTERS does not know, and a cache that no other process sees,
-are findings.
+too small for `timeout` is raised, in an alternative cluster it is a finding. Defined twice: the
+later one wins in silence. A cache that no other process sees, no timeout, and `sync` outside of
+tests are findings.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import libcst as cst
 
+from celery2q.cluster_edit import completed
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level, TextEdit
 from celery2q.index import ModuleIndex
 from celery2q.qcluster import (
+    LIMITS,
     REASONS,
     celery_concurrency,
     cluster_dict,
@@ -28,12 +31,15 @@ from celery2q.qcluster import (
 )
 from celery2q.settings import Setting
 from celery2q.tasks import constant
+from celery2q.values import number_of
 
 RULE = "q-cluster"
 KIND = "settings"
 #: Keys that a Q_CLUSTER that is there gets, if it lacks them.
 COMPLETED = ("queue_limit", "ack_failures", "max_attempts", "catch_up", "time_zone", "cache")
 HIDDEN_CACHES = ("locmem", "dummy")
+#: Settings modules that no service runs with.
+NO_SERVICE = re.compile(r"test|\bci\b|dev|local|debug", re.IGNORECASE)
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -65,8 +71,14 @@ def check(context: Context) -> Iterator[Finding]:
     for item in plain:
         keys = cluster_dict(item)
         if keys is not None:
-            yield from _check(context, item, keys)
+            changes = [one for one in context.settings.changes if one.module is item.module]
+            later = {one.name: one.value for one in changes if _after(one, item)}
+            yield from _check(context, item, {**keys, **later})
     yield from _cache(context, plain[0])
+
+
+def _after(one: Setting, other: Setting) -> bool:
+    return one.statement.lineno > other.statement.lineno
 
 
 def _extends(value: ast.expr) -> bool:
@@ -104,11 +116,6 @@ def _add(module: ModuleIndex, text: str) -> Finding:
     )
 
 
-def _number(keys: dict[str, ast.expr], name: str) -> float | None:
-    value = constant(keys.get(name))
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
 def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterator[Finding]:
     module = item.module
     converting = bool(context.registry.tasks)
@@ -116,22 +123,27 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
     added = {key: values[key] for key in COMPLETED if converting and key not in keys}
     if converting and "ALT_CLUSTERS" in values and "ALT_CLUSTERS" not in keys:
         added["ALT_CLUSTERS"] = values["ALT_CLUSTERS"]
-    timeout = _number(keys, "timeout")
-    if timeout is None and "timeout" not in keys:
-        if converting:
+
+    def number(name: str) -> float | None:
+        return number_of(context, module, keys.get(name))
+
+    timeout = number("timeout")
+    none = isinstance(keys.get("timeout"), ast.Constant) and timeout is None
+    if timeout is None and ("timeout" not in keys or none):
+        if converting and not none:
             added["timeout"] = values["timeout"]
         yield context.at(
             RULE,
             Level.WARNING,
             module,
-            item.value,
+            keys.get("timeout", item.value),
             "Q_CLUSTER has no timeout: a task that hangs holds a worker for ever.",
             f"Set timeout, for instance {values['timeout']}.",
         )
         timeout = values["timeout"] if converting else None
     limit = values["timeout"] if context.settings.celery else None
     if timeout is not None and limit is not None and "timeout" in keys and timeout < limit:
-        if setting_value(context, "CELERY_TASK_TIME_LIMIT", "CELERYD_TASK_TIME_LIMIT") is not None:
+        if setting_value(context, *LIMITS) is not None:
             yield context.at(
                 RULE,
                 Level.ERROR,
@@ -139,10 +151,12 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
                 keys["timeout"],
                 f"Celery lets a task run {limit} s, Q_CLUSTER stops it after {timeout:g} s.",
                 f"Set timeout to {limit}, and retry to fit it.",
-                edits=[module.edit("Integer", keys["timeout"], lambda _: cst.Integer(str(limit)))],
+                edits=[module.edit("Integer", keys["timeout"], lambda _: cst.Integer(str(limit)))]
+                if isinstance(keys["timeout"], ast.Constant)
+                else [],
             )
             timeout = limit
-    workers = _number(keys, "workers")
+    workers = number("workers")
     busy = celery_concurrency(context) if converting else 0
     if workers is not None and workers < busy:
         yield context.at(
@@ -152,7 +166,9 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
             keys["workers"],
             f"Celery runs {busy} tasks at once, Q_CLUSTER {workers:g}.",
             f"Set workers to {busy}, the cluster does both now.",
-            edits=[module.edit("Integer", keys["workers"], lambda _: cst.Integer(str(busy)))],
+            edits=[module.edit("Integer", keys["workers"], lambda _: cst.Integer(str(busy)))]
+            if isinstance(keys["workers"], ast.Constant)
+            else [],
         )
         workers = busy
     if isinstance(item.value, ast.Dict) and added:
@@ -163,10 +179,20 @@ def _check(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterat
             item.value,
             f"Q_CLUSTER does not say {', '.join(added)}; the defaults are not Celery's.",
             "Add " + ", ".join(f"{key}={literal(value)}" for key, value in added.items()) + ".",
-            edits=[module.edit("Dict", item.value, lambda old: _completed(old, added))],
+            edits=[module.edit("Dict", item.value, lambda old: completed(old, added))],
         )
     yield from _retry(context, item, keys, timeout, workers, added)
-    if _number(keys, "save_limit") == -1:
+    yield from _alternatives(context, item, keys)
+    if constant(keys.get("sync")) is True and not NO_SERVICE.search(module.name):
+        yield context.at(
+            RULE,
+            Level.WARNING,
+            module,
+            keys["sync"],
+            "Q_CLUSTER has sync: each task runs in the process that sends it, and none is queued.",
+            "Take it away, or set it in settings for tests.",
+        )
+    if number("save_limit") == -1:
         yield context.at(
             RULE,
             Level.WARNING,
@@ -185,12 +211,15 @@ def _retry(
     workers: float | None,
     added: dict[str, object],
 ) -> Iterator[Finding]:
-    retry = _number(keys, "retry")
+    def number(name: str) -> float | None:
+        return number_of(context, item.module, keys.get(name))
+
+    retry = number("retry")
     if timeout is None or workers is None or workers < 1 or ("retry" in keys and retry is None):
         return
     limits = [task.time_limit for task in context.registry.tasks.values() if task.time_limit]
     longest = max([timeout, *limits])
-    limit = _number(keys, "queue_limit") or added.get("queue_limit") or workers**2
+    limit = number("queue_limit") or added.get("queue_limit") or workers**2
     needed = retry_needed(int(workers), int(limit), longest)  # type: ignore[call-overload]
     if retry is None:
         retry = 60
@@ -212,68 +241,43 @@ def _retry(
         )
 
 
-def _completed(old: cst.Dict, added: dict[str, object]) -> cst.Dict:
-    elements = list(old.elements)
-    first_space = old.lbrace.whitespace_after
-    gap: cst.BaseParenthesizableWhitespace = cst.SimpleWhitespace(" ")
-    if isinstance(first_space, cst.ParenthesizedWhitespace):
-        gap = cst.ParenthesizedWhitespace(
-            indent=first_space.indent, last_line=first_space.last_line
-        )
-    last = elements[-1].comma if elements else cst.MaybeSentinel.DEFAULT
-    rest = old.rbrace.whitespace_before  # a last comma's own space is never more than a blank
-    before = rest if elements else gap
-    mark = '"'
-    if elements and isinstance(elements[0], cst.DictElement):
-        key = elements[0].key
-        mark = key.value[0] if isinstance(key, cst.SimpleString) else mark
-    for name, value in added.items():
-        text = literal(value)
-        if elements:
-            comma = cst.Comma(whitespace_after=_next_line(gap, before, REASONS.get(name, "")))
-            elements[-1] = elements[-1].with_changes(comma=comma)
-            before = gap
-        elements.append(
-            cst.DictElement(
-                cst.SimpleString(f"{mark}{name}{mark}"),
-                cst.parse_expression(text if mark == '"' else text.replace('"', "'")),
+def _alternatives(context: Context, item: Setting, keys: dict[str, ast.expr]) -> Iterator[Finding]:
+    """The clusters of ALT_CLUSTERS, each with its own values over those of Q_CLUSTER."""
+    table = keys.get("ALT_CLUSTERS")
+    if not isinstance(table, ast.Dict):
+        return
+    for key, value in zip(table.keys, table.values, strict=True):
+        if not isinstance(value, ast.Dict):
+            continue
+        own = {
+            name: part
+            for mark, part in zip(value.keys, value.values, strict=True)
+            if isinstance(name := constant(mark), str)
+        }
+        if not own.keys() & {"timeout", "retry", "workers", "queue_limit"}:
+            continue
+        found = {
+            name: number_of(context, item.module, {**keys, **own}.get(name))
+            for name in ("timeout", "retry", "workers", "queue_limit")
+        }
+        timeout, workers, retry = found["timeout"], found["workers"], found["retry"]
+        if not timeout or not workers or workers < 1:
+            continue
+        if retry is None and "retry" in {**keys, **own}:
+            continue
+        limit = found["queue_limit"] or workers**2
+        needed = retry_needed(int(workers), int(limit), timeout)
+        if (retry or 60) < needed:
+            yield context.at(
+                RULE,
+                Level.ERROR,
+                item.module,
+                own.get("retry", value),
+                f"The cluster {constant(key)!r} has retry={retry or 60:g}, which is too small for "
+                f"timeout={timeout:g}, workers={workers:g} and queue_limit={limit:g}: a task that "
+                "waits or runs longer is run a second time.",
+                f"Give it a retry of {needed} or more.",
             )
-        )
-    elements[-1] = elements[-1].with_changes(comma=last)
-    rbrace = old.rbrace.with_changes(whitespace_before=_bare(rest))
-    return old.with_changes(elements=elements, rbrace=rbrace)
-
-
-def _bare(space: cst.BaseParenthesizableWhitespace) -> cst.BaseParenthesizableWhitespace:
-    """A line's end without the comments that stand there."""
-    if not isinstance(space, cst.ParenthesizedWhitespace):
-        return space
-    line = cst.TrailingWhitespace(newline=space.first_line.newline)
-    return space.with_changes(first_line=line, empty_lines=[])
-
-
-def _next_line(
-    gap: cst.BaseParenthesizableWhitespace,
-    before: cst.BaseParenthesizableWhitespace,
-    reason: str,
-) -> cst.BaseParenthesizableWhitespace:
-    """The space before a new key: the comments that stood there, then what the key is for.
-
-    Args:
-        gap: the space between two keys.
-        before: the space that stood after the key before.
-        reason: a comment's text; "" for none. Only where each key has a line of its own.
-    """
-    if not isinstance(gap, cst.ParenthesizedWhitespace):
-        return gap
-    lines = []
-    if isinstance(before, cst.ParenthesizedWhitespace):
-        gap = gap.with_changes(first_line=before.first_line)
-        lines = list(before.empty_lines)
-    if reason:
-        comment = cst.Comment(f"# {reason}")
-        lines.append(cst.EmptyLine(whitespace=gap.last_line, comment=comment))
-    return gap.with_changes(empty_lines=lines)
 
 
 def _cache(context: Context, cluster: Setting) -> Iterator[Finding]:
@@ -338,6 +342,28 @@ EXAMPLES = (
             "shop/settings.py": _CACHES + "Q_CLUSTER = {'workers': 2, 'queue_limit': 1, "
             "'timeout': 600, 'retry': 1203}\nQ_CLUSTER = {}\n"
         },
+    ),
+    Example(
+        "a retry that is changed later, and one of another cluster",
+        _BASE
+        | {
+            "shop/settings.py": _CACHES + "HOUR = 60 * 60\nQ_CLUSTER = {'workers': 2, "
+            "'queue_limit': 1, 'timeout': HOUR, 'retry': 3 * HOUR,\n"
+            "    'ALT_CLUSTERS': {'slow': {'timeout': 2 * HOUR}, 'fast': {'timeout': 60},\n"
+            "        'same': {}}}\nQ_CLUSTER['retry'] = HOUR\n"
+        },
+        ("shop/settings.py:4", "shop/settings.py:6"),
+    ),
+    Example(
+        "no timeout, and tasks that run at once",
+        _BASE
+        | {
+            "shop/settings.py": _CACHES + "Q_CLUSTER = {'workers': 2, 'timeout': None,\n"
+            "    'sync': True}\n",
+            "shop/settings_test.py": "Q_CLUSTER = {'workers': 2, 'timeout': 60, 'queue_limit': 1,"
+            "\n    'retry': 200, 'sync': True}\n",
+        },
+        ("shop/settings.py:2", "shop/settings.py:3"),
     ),
     Example(
         "a cache in memory",

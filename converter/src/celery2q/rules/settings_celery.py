@@ -14,9 +14,10 @@ import libcst as cst
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
 from celery2q.index import ModuleIndex
-from celery2q.qcluster import EAGER
+from celery2q.qcluster import EAGER, LIMITS
 from celery2q.schedules.find import SETTINGS
 from celery2q.settings import Setting
+from celery2q.values import number_of
 
 RULE = "settings-celery"
 KIND = "settings"
@@ -109,6 +110,17 @@ def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding
             f"{message} {reader} reads it.",
             "Change the reader first, then take the setting away.",
         )
+    if item.name in LIMITS and not _is_none(item.value):
+        if number_of(context, item.module, item.value) is None:
+            return context.at(
+                RULE,
+                Level.ERROR,
+                item.module,
+                item.statement,
+                f"{item.name} is known only at run time, so Q_CLUSTER's timeout cannot be made of "
+                "it.",
+                "Set timeout, and retry to fit it, in Q_CLUSTER; then take the setting away.",
+            )
     conditional = item.module.parents[item.statement] is not item.module.tree
     if item.name in EAGER and item.module is context.settings.main and conditional:
         return context.at(
@@ -145,6 +157,10 @@ def _check(context: Context, item: Setting, reader: str, again: bool) -> Finding
     )
 
 
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
 def _eager(context: Context, item: Setting) -> Finding:
     """Settings for tests, on top of the main ones, that run tasks at once."""
     text = f'Q_CLUSTER = {{**Q_CLUSTER, "sync": {item.module.text(item.value)}}}'
@@ -170,6 +186,19 @@ def _eager(context: Context, item: Setting) -> Finding:
 
 
 EXAMPLES = (
+    Example(
+        "a time limit that only the running program knows",
+        {
+            "shop/__init__.py": "",
+            "shop/settings.py": "import os\n\nINSTALLED_APPS = []\n"
+            "CELERY_TASK_TIME_LIMIT = int(os.environ['LIMIT'])\nCELERYD_TASK_TIME_LIMIT = None\n",
+        },
+        ("shop/settings.py:4", "shop/settings.py:5"),
+        {
+            "shop/settings.py": "import os\n\nINSTALLED_APPS = []\n"
+            "CELERY_TASK_TIME_LIMIT = int(os.environ['LIMIT'])\n"
+        },
+    ),
     Example(
         "settings for tests that run tasks at once",
         {

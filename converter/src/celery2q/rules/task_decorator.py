@@ -16,6 +16,8 @@ import libcst as cst
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
 from celery2q.index import ModuleIndex
+from celery2q.schedules.model import Inexpressible
+from celery2q.schedules.read import timing_of
 from celery2q.tasks import TaskDef, constant
 
 RULE = "task-decorator"
@@ -129,6 +131,28 @@ def _check_task(context: Context, task: TaskDef, used: set[str]) -> Finding:
             decorator,
             f"{message} Its options stand behind a ** and cannot be read.",
             "Write the options out, or take the decorator away by hand.",
+        )
+    if "run_every" in task.options:
+        try:
+            timing_of(context, module, task.options["run_every"])
+        except Inexpressible as error:
+            return context.at(
+                RULE,
+                Level.ERROR,
+                module,
+                decorator,
+                f"{message} Beat runs it, and Django-Q2 cannot say when: {error}",
+                "Say its time in another way, then run the conversion again.",
+            )
+    if task.unread is not None:
+        name, text = task.unread
+        return context.at(
+            RULE,
+            Level.ERROR,
+            module,
+            decorator,
+            f"{message} Its {name}={text} is known only at run time and cannot be carried over.",
+            "Write it as a literal, then run the conversion again.",
         )
     if needs_task(context, task, used):
         return context.at(
@@ -280,6 +304,37 @@ EXAMPLES = (
             "shop/tasks.py": "from shop.q_tasks import q_task\n\n\n"
             "@q_task(bind=True, max_retries=2)\ndef one(self, order):\n"
             "    raise self.retry(countdown=3)\n",
+        },
+    ),
+    Example(
+        "periodic tasks, of which Django-Q2 cannot say the second",
+        {
+            "shop/__init__.py": "",
+            "shop/tasks.py": "from celery.task import periodic_task\n\n\n"
+            "@periodic_task(run_every=60)\ndef a():\n    pass\n\n\n"
+            "@periodic_task(run_every=30)\ndef b():\n    pass\n",
+        },
+        ("shop/tasks.py:4", "shop/tasks.py:9"),
+        {
+            "shop/tasks.py": "from celery.task import periodic_task\n\n\n"
+            "def a():\n    pass\n\n\n@periodic_task(run_every=30)\ndef b():\n    pass\n",
+        },
+    ),
+    Example(
+        "options that only the running program knows, and such that a constant holds",
+        {
+            "shop/__init__.py": "",
+            "shop/tasks.py": "import os\n\nfrom celery import shared_task\n\nLIMIT = 60 * 60\n\n\n"
+            "@shared_task(time_limit=int(os.environ['A']))\ndef a():\n    pass\n\n\n"
+            "@shared_task(queue=os.environ['A'])\ndef b():\n    pass\n\n\n"
+            "@shared_task(time_limit=LIMIT, queue=None)\ndef c():\n    pass\n",
+        },
+        ("shop/tasks.py:8", "shop/tasks.py:13", "shop/tasks.py:18"),
+        {
+            "shop/tasks.py": "import os\n\nfrom celery import shared_task\n\nLIMIT = 60 * 60\n\n\n"
+            "@shared_task(time_limit=int(os.environ['A']))\ndef a():\n    pass\n\n\n"
+            "@shared_task(queue=os.environ['A'])\ndef b():\n    pass\n\n\n"
+            "def c():\n    pass\n",
         },
     ),
     Example(

@@ -12,9 +12,11 @@ from celery2q.index import ModuleIndex
 from celery2q.schedules.crontab import from_crontab, from_seconds
 from celery2q.schedules.model import Entry, Inexpressible, Timing
 from celery2q.tasks import TaskDef, constant
+from celery2q.values import Unknown, value_of
 
 ENVIRONMENT = ("os.environ.get", "os.getenv", "environ.get", "getenv")
 CRONTABS = ("celery.schedules.crontab", "celery.task.schedules.crontab")
+FROM_STRING = tuple(f"{name}.from_string" for name in CRONTABS)
 DELTAS = ("datetime.timedelta",)
 INTERVALS = ("celery.schedules.schedule",)
 SOLAR = ("celery.schedules.solar",)
@@ -22,45 +24,6 @@ LOST = {
     "expires": "a late run is not dropped", "priority": "the queue has no priorities",
     "soft_time_limit": "only the hard timeout exists",
 }  # fmt: skip
-
-
-class Unknown(Exception):
-    """A value that only the running program knows."""
-
-
-def value_of(context: Context, module: ModuleIndex, node: ast.AST, depth: int = 0) -> Any:
-    """Evaluate a constant expression: literals, arithmetic, names of constants, timedelta().
-
-    Raises:
-        Unknown: it is none.
-    """
-    try:
-        return ast.literal_eval(node)  # type: ignore[arg-type]
-    except (ValueError, TypeError, SyntaxError):
-        pass
-    if depth > 8:
-        raise Unknown
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Add | ast.Sub | ast.Div):
-        left = value_of(context, module, node.left, depth + 1)
-        right = value_of(context, module, node.right, depth + 1)
-        if isinstance(left, int | float) and isinstance(right, int | float):
-            kind = type(node.op)
-            if kind is ast.Div and not right:
-                raise Unknown
-            table = {
-                ast.Mult: lambda: left * right,
-                ast.Add: lambda: left + right,
-                ast.Sub: lambda: left - right,
-                ast.Div: lambda: left / right,
-            }
-            return table[kind]()
-        raise Unknown
-    if isinstance(node, ast.Name | ast.Attribute):
-        dotted = context.project.resolve(module, node)
-        found = context.project.definition(dotted) if dotted else None
-        if found and found[1].kind == "assign" and found[1].node is not None:
-            return value_of(context, found[0], found[1].node, depth + 1)
-    raise Unknown
 
 
 def _environment(context: Context, module: ModuleIndex, node: ast.AST) -> tuple[str, Any] | None:
@@ -91,6 +54,8 @@ def timing_of(context: Context, module: ModuleIndex, node: ast.expr) -> Timing:
     func = context.project.resolve(module, node.func) if isinstance(node, ast.Call) else None
     if isinstance(node, ast.Call) and func in CRONTABS:
         return _crontab(context, module, node)
+    if isinstance(node, ast.Call) and func in FROM_STRING and len(node.args) == 1:
+        return _from_string(context, module, node.args[0])
     if func in SOLAR:
         raise Inexpressible("a solar schedule: compute the time in a daily task that sends itself.")
     if isinstance(node, ast.Call) and func in INTERVALS:
@@ -148,6 +113,19 @@ def _crontab(context: Context, module: ModuleIndex, node: ast.Call) -> Timing:
                 ) from None
             expressions[name], values[name] = found
     return from_crontab(values, expressions)
+
+
+def _from_string(context: Context, module: ModuleIndex, node: ast.expr) -> Timing:
+    """`crontab.from_string("0 4 * * mon")`: the fields in the order of cron."""
+    try:
+        text = value_of(context, module, node)
+    except Unknown:
+        text = None
+    fields = text.split() if isinstance(text, str) else []
+    names = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+    if len(fields) != len(names):
+        raise Inexpressible(f"its crontab {module.text(node)} cannot be read.")
+    return from_crontab(dict(zip(names, fields, strict=True)), {})
 
 
 def entry_of(
