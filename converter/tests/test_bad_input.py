@@ -2,6 +2,8 @@
 
 import json
 import os
+import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -64,29 +66,78 @@ def test_a_link_out_of_the_tree(tree: Path, tmp_path: Path, capsys):
     assert (tree / "shop" / "inside.py").is_symlink()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_folder(tree: Path, capsys):
-    locked = tree / "locked"
-    locked.mkdir(mode=0)
-    status, report = lint(tree, capsys)
-    locked.chmod(0o755)
-    assert status == 2 and report["skipped"][0]["path"] == "locked"
-
-
-def test_an_unreadable_folder_as_any_user(tree: Path, capsys, monkeypatch):
-    (tree / "locked").mkdir()
-    real = os.scandir
-
-    def scandir(path):
-        if str(path).endswith("locked"):
-            raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
-    status, report = lint(tree, capsys)
+def test_an_unreadable_folder(capsys):
+    """By the file system's own word: root, whom it never refuses, becomes somebody else."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "a.py").write_text(GOOD)
+        assert lint(folder, capsys)[0] == 1  # what is imported late is imported now
+        (folder / "locked").mkdir(mode=0)
+        root = os.geteuid() == 0
+        try:
+            if root:
+                os.seteuid(65534)
+            status, report = lint(folder, capsys)
+        finally:
+            if root:
+                os.seteuid(0)
+            (folder / "locked").chmod(0o755)
     assert status == 2
     assert report["skipped"] == [{"path": "locked", "reason": "unreadable: Permission denied"}]
-    assert any(item["path"] == "shop/tasks.py" for item in report["findings"])
+    assert any(item["path"] == "a.py" for item in report["findings"])
+
+
+def test_a_new_file_does_not_leave_the_tree(tree: Path, tmp_path: Path, capsys):
+    """The folder that the command would be written into is a link to somewhere else."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tree / "shop" / "management").symlink_to(outside)
+    (tree / "shop" / "celery.py").write_text(
+        "from celery import Celery\n\napp = Celery('shop')\n"
+        "app.conf.beat_schedule = {'a': {'task': 'shop.tasks.send', 'schedule': 60}}\n"
+    )
+    before = {path: path.read_bytes() for path in tree.rglob("*.py")}
+    assert main(["convert", str(tree), "--write"]) == 2
+    assert "its folder is a symbolic link out of the tree" in capsys.readouterr().err
+    assert list(outside.iterdir()) == []
+    assert {path: path.read_bytes() for path in tree.rglob("*.py")} == before
+
+
+def test_a_file_that_is_too_large_is_named(tree: Path, capsys):
+    (tree / "shop" / "data.py").write_text("# celery\n" + "#" * 2_000_000)
+    (tree / "shop" / "data.json").write_text("#" * 2_000_001)
+    status, report = lint(tree, capsys)
+    assert status == 2
+    assert report["skipped"] == [{"path": "shop/data.py", "reason": "larger than 2000000 bytes"}]
+
+
+def test_a_script_of_a_packages_name_hides_nothing(tree: Path, capsys):
+    """`import celery` is Celery, though a folder that is no package has a celery.py."""
+    (tree / "deploy").mkdir()
+    (tree / "deploy" / "celery.py").write_text("x = 1\n")
+    (tree / "deploy" / "math.py").write_text("y = 1\n")
+    (tree / "shop" / "a.py").write_text(
+        "from django_q.tasks import async_task\n\nasync_task('math.sqrt', 1)\n"
+    )
+    _, report = lint(tree, capsys)
+    found = {(item["path"], item["rule"]) for item in report["findings"]}
+    assert ("shop/tasks.py", "celery-import") in found
+    assert ("shop/a.py", "async-call") not in found
+
+
+def test_every_file_is_read_once(tree: Path, capsys, monkeypatch):
+    reads: Counter[str] = Counter()
+    real = Path.read_bytes
+
+    def read_bytes(self):
+        reads[self.name] += 1
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    main(["convert", str(tree)])
+    main(["lint", str(tree)])
+    assert reads == {"__init__.py": 2, "tasks.py": 2}
 
 
 def test_a_text_in_another_encoding_is_no_problem(tree: Path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import tempfile
 from collections import defaultdict
@@ -185,9 +186,12 @@ def write(result: Conversion) -> list[str]:
         The paths that were written or removed.
 
     Raises:
-        OSError: a file cannot be written; those before it are whole, it is as it was.
+        OSError: a file cannot be written; those before it are whole, it is as it was. Where a
+            folder of one of them leads out of the tree nothing is written at all.
     """
     done = []
+    for path in sorted(result.changes):
+        _stay_inside(result.before.root, path)
     for path, text in sorted(result.changes.items()):
         full = result.before.root / path
         if text is None:
@@ -199,6 +203,13 @@ def write(result: Conversion) -> list[str]:
             _replace(full, text.encode(encoding))
         done.append(path)
     return done
+
+
+def _stay_inside(root: Path, path: str) -> None:
+    """See that a file's folder is no way out of the tree: a new file may be told to go there."""
+    top, folder = os.path.realpath(root), os.path.realpath((root / path).parent)
+    if folder != top and not folder.startswith(top + os.sep):
+        raise OSError(errno.ELOOP, "its folder is a symbolic link out of the tree", path)
 
 
 def _replace(full: Path, data: bytes) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from functools import cached_property
 
 from celery2q.config import Config
@@ -16,6 +17,10 @@ MATTERS = re.compile(
     r"async_task|\benqueue\b|q_task|django_q|Q_CLUSTER|CELERY|\.(?:si?|signature|subtask)\(|periodic_task|"
     r"\.apply\(|\bAsyncResult\b|^SECRET_KEY\b|^INSTALLED_APPS\b",
     re.MULTILINE,
+)
+#: What a loose script in a folder of the tree is not imported as, though it has the name.
+FOREIGN = sys.stdlib_module_names | frozenset(
+    "celery kombu django django_q redis croniter flower sentry_sdk".split()
 )
 ROOT_MARKERS = ("manage.py", "setup.py", "pyproject.toml", "setup.cfg")
 
@@ -56,6 +61,8 @@ class Project:
             names = names[:-1] or parts[-2:-1]
         name = ".".join(names)
         self.module_names[source.path] = name
+        if start and len(names) == 1 and name in FOREIGN and source.name != "__init__.py":
+            return  # `deploy/celery.py` is not what `import celery` gives
         self.by_module.setdefault(name, source)
 
     def _namespace(self, parts: list[str], start: int) -> int:

@@ -190,6 +190,8 @@ def _read(tree: Tree, full: Path, path: str) -> None:
     try:
         data = full.read_bytes()
         if len(data) > LARGEST:
+            if path.endswith(".py"):  # no other text is missed
+                tree.problem(path, f"larger than {LARGEST} bytes")
             return
         text, encoding = decode(data, path.endswith(".py"))
     except OSError as error:

@@ -1,13 +1,14 @@
-"""Imports from celery, kombu, django_celery_beat, django_celery_results, and of the Celery app.
+"""Imports from celery, kombu, django_celery_beat and their like, and of the Celery app.
 
-What the other rules convert takes its imports along. An import that is left over fails at start
-as soon as the package is gone. Exceptions with a twin in the helper or in
-Django are imported from there.
+By statement and by name (`import_module("celery")`). What the other rules convert takes its imports
+along. An import that is left over fails at start as soon as the package is gone. Exceptions with a
+twin in the helper or in Django are imported from there.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -15,6 +16,7 @@ import libcst as cst
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level
 from celery2q.index import ModuleIndex
+from celery2q.tasks import constant
 
 RULE = "celery-import"
 KIND = "tasks"
@@ -22,6 +24,10 @@ PACKAGES = frozenset(
     "celery kombu billiard django_celery_beat django_celery_results djcelery celery_once "
     "celery_singleton flower".split()
 )
+#: Packages of other names that cannot be without Celery.
+BUILT_ON = re.compile(r"^(?:celery_\w+|django_celery_\w+|\w+_celery)$")
+#: Functions that import by name.
+BY_NAME = ("importlib.import_module", "django.utils.module_loading.import_string", "__import__")
 #: Celery's name → the helper's.
 TWINS = {
     "celery.exceptions.Retry": "Retry",
@@ -35,9 +41,32 @@ def check(context: Context) -> Iterator[Finding]:
     for module in context.modules:
         for node in module.imports:
             yield from _check(context, module, node)
+        for call in module.calls:
+            yield from _by_name(context, module, call)
         for attribute in module.attributes:
             if module.dotted(attribute) in TWINS and isinstance(attribute.value, ast.Attribute):
                 yield _attribute(context, module, attribute)
+
+
+def _is_celerys(context: Context, name: str) -> bool:
+    """Whether a dotted name belongs to Celery or to a package that needs it."""
+    top = name.split(".")[0]
+    return (top in PACKAGES or BUILT_ON.match(top) is not None) and not _local(context, name)
+
+
+def _by_name(context: Context, module: ModuleIndex, call: ast.Call) -> Iterator[Finding]:
+    name = constant(call.args[0]) if call.args else None
+    if not isinstance(name, str) or not _is_celerys(context, name):
+        return
+    if (context.project.resolve(module, call.func) or module.text(call.func)) in BY_NAME:
+        yield context.at(
+            RULE,
+            Level.ERROR,
+            module,
+            call,
+            f"{name} is imported by name.",
+            "Take the import away with what uses it.",
+        )
 
 
 def _twin(context: Context, name: str) -> tuple[str, str]:
@@ -74,13 +103,12 @@ def _check(
 ) -> Iterator[Finding]:
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
-    elif not node.level and (node.module or "").split(".")[0] in PACKAGES:
+    elif not node.level and _is_celerys(context, node.module or ""):
         names = [f"{node.module}.{alias.name}" for alias in node.names]
     else:
         base = module.absolute(node)
         names = [f"{base}.{alias.name}" for alias in node.names]
-    found = [name for name in names if name.split(".")[0] in PACKAGES]
-    found = [name for name in found if not _local(context, name)]
+    found = [name for name in names if _is_celerys(context, name)]
     if found:
         yield context.at(
             RULE,
@@ -153,6 +181,16 @@ EXAMPLES = (
         ("shop/__init__.py:1", "shop/a.py:1", "shop/a.py:2", "shop/a.py:3"),
     ),
     Example(
+        "packages that are built on Celery, and imports by name",
+        {
+            "shop/__init__.py": "",
+            "shop/a.py": "import importlib\n\nimport tenant_schemas_celery.app\n"
+            "from celery_progress.backend import ProgressRecorder\n\n"
+            "importlib.import_module('celery.app')\n__import__('kombu')\n",
+        },
+        ("shop/a.py:3", "shop/a.py:4", "shop/a.py:6", "shop/a.py:7"),
+    ),
+    Example(
         "exceptions with a twin",
         {
             "shop/__init__.py": "",
@@ -164,6 +202,12 @@ EXAMPLES = (
     ),
     Example(
         "a package of the same name in the tree",
-        {"celery/__init__.py": "", "shop/__init__.py": "", "shop/a.py": "import celery\n"},
+        {
+            "celery/__init__.py": "",
+            "shop_celery/__init__.py": "",
+            "shop/__init__.py": "",
+            "shop/a.py": "import celery\nimport shop_celery\n\n"
+            "print('celery')\nimport_module(name)\n",
+        },
     ),
 )

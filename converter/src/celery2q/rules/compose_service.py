@@ -1,7 +1,9 @@
 """Compose services that still run Celery, and a `qcluster` that cannot be stopped or watched.
 
 The deployment removes Celery's services, so they are a warning. `qcluster -n` serves the default
-queue whatever name it is given. Under `sh -c` without exec the cluster never hears SIGTERM.
+queue whatever name it is given. Under `sh -c` without exec the cluster never hears SIGTERM; from
+dumb-init without --single-child it hears it with all its workers at once, and hangs. Dockerfiles
+and the scripts that containers start with are read as well.
 """
 
 from __future__ import annotations
@@ -18,6 +20,14 @@ from celery2q.findings import Finding, Level
 from celery2q.sources import Source
 
 RULE = "compose-service"
+SHELL = re.compile(r"\b(ba|da|a|z)?sh\s+-\w*c\b")
+EXEC = re.compile(r"\bexec\b[^;&|\n]*qcluster")
+FLOWER = re.compile(r"(^|/)flower(:|@|$)")
+#: A shell script's line that starts qcluster and waits for it.
+STARTS = re.compile(
+    r"^\s*(?!#)(?!.*\bexec\b)(?!.*&\s*$)(?:\S*python[\d.]*\s+)?\S*manage\.py\s+qcluster"
+)
+GROUP = re.compile(r"\bdumb-init\b(?!.*(?:\s-c\b|--single-child).*qcluster).*qcluster")
 CELERY = re.compile(r"(^|[\s/;&|'\"])(celery\s|celery$|flower(\s|$)|-m\s+celery)")
 
 
@@ -28,6 +38,8 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _compose(context, source)
         elif source.name.lower().startswith("dockerfile"):
             yield from _dockerfile(source)
+        elif source.name.endswith(".sh"):
+            yield from _script(source)
 
 
 def _compose(context: Context, source: Source) -> Iterator[Finding]:
@@ -47,7 +59,9 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
 
     text = command(value)
     node = get(value, "command") or get(value, "entrypoint") or key
-    if CELERY.search(text):
+    image = words(get(value, "image"))
+    if CELERY.search(text) or FLOWER.search(image):
+        text = text or image
         yield found(
             node,
             Level.WARNING,
@@ -56,9 +70,15 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
         )
     if "qcluster" not in text:
         return
-    if re.search(r"\b(ba|da|a)?sh\s+-\w*c\b", text) and not re.search(
-        r"\bexec\b[^;&|]*qcluster", text
-    ):
+    if GROUP.search(text):
+        yield found(
+            node,
+            Level.ERROR,
+            f"The service {name} starts qcluster under dumb-init, which sends SIGTERM to its "
+            "workers too: it hangs.",
+            "Give dumb-init --single-child, or do without it.",
+        )
+    if SHELL.search(text) and not EXEC.search(text):
         yield found(
             node,
             Level.ERROR,
@@ -93,8 +113,12 @@ def _service(source: Source, name: str, key: Any, value: Any) -> Iterator[Findin
 
 def _dockerfile(source: Source) -> Iterator[Finding]:
     for number, line in enumerate(source.lines, 1):
-        match = re.match(r"\s*(CMD|ENTRYPOINT)\s+(?!\[)(.*qcluster.*)", line, re.IGNORECASE)
-        if match and not match[2].startswith("exec "):
+        match = re.match(r"\s*(CMD|ENTRYPOINT)\s+(.*qcluster.*)", line, re.IGNORECASE)
+        if not match:
+            continue
+        text = " ".join(re.findall(r'"([^"]*)"', match[2])) if match[2][0] == "[" else match[2]
+        shell = match[2][0] != "[" or SHELL.search(text)
+        if shell and not EXEC.search(text):
             yield Finding(
                 RULE,
                 Level.ERROR,
@@ -103,6 +127,21 @@ def _dockerfile(source: Source) -> Iterator[Finding]:
                 1,
                 "qcluster is started in shell form: it does not hear SIGTERM.",
                 'Write it as a list: CMD ["python", "manage.py", "qcluster"].',
+            )
+
+
+def _script(source: Source) -> Iterator[Finding]:
+    for number, line in enumerate(source.lines, 1):
+        if STARTS.match(line):
+            yield Finding(
+                RULE,
+                Level.WARNING,
+                source.path,
+                number,
+                1,
+                "A script starts qcluster and waits for it: if a container runs the script, the "
+                "cluster does not hear SIGTERM.",
+                "Put exec before it.",
             )
 
 
@@ -125,11 +164,25 @@ EXAMPLES = (
         ),
     ),
     Example(
+        "flower, dumb-init, a list with a shell in it, a script",
+        {
+            "compose.yaml": "services:\n  flower:\n    image: mher/flower:2\n  q:\n"
+            "    command: dumb-init python manage.py qcluster\n",
+            "Dockerfile.q": 'FROM a\nENTRYPOINT ["sh", "-c", "python manage.py qcluster"]\n',
+            "start.sh": "#!/bin/sh\nset -e\npython manage.py qcluster\n",
+        },
+        ("Dockerfile.q:2", "compose.yaml:2", "compose.yaml:5", "start.sh:3"),
+    ),
+    Example(
         "services that are fine",
         {
             "compose.yaml": "services:\n  web:\n    command: gunicorn shop.wsgi\n  q:\n"
             "    command: [python, manage.py, qcluster]\n    healthcheck:\n"
-            "      test: [CMD, python, manage.py, q_health]\n",
+            "      test: [CMD, python, manage.py, q_health]\n  q2:\n"
+            "    command: dumb-init --single-child python manage.py qcluster\n"
+            "  q3:\n    command: sh -c 'sleep 1 && exec python manage.py qcluster'\n",
+            "Dockerfile": 'FROM a\nCMD ["python", "manage.py", "qcluster"]\n',
+            "start.sh": "#!/bin/sh\n# python manage.py qcluster\nexec python manage.py qcluster\n",
         },
     ),
 )
