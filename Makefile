@@ -11,7 +11,7 @@ endif
 TESTBED := $(PYTHON) -m testbed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-rollback demo-clean test lint unit molecule crash-sample crash-matrix clean
+.PHONY: help setup demo demo-rollback demo-clean test test-all lint unit molecule crash-sample crash-matrix clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo-clean: ## Remove the demo's host
 
 test: ## Run all that CI runs: lint, unit, molecule, a sample of the crash matrix
 	@$(TESTBED) check
+
+test-all: ## Run all that CI runs and the slow tests of Molecule's scenarios (hours)
+	@$(TESTBED) check --all
 
 lint: ## ansible-lint, yamllint, ruff, and that defaults and argument_specs agree
 	@$(TESTBED) check lint

@@ -157,14 +157,37 @@ class Migration(migrations.Migration):
 PYTHON
 }
 
+bad_build() {
+    printf '\nRUN echo "the build fails on purpose" >&2 && false\n' >>Dockerfile
+}
+
+other_key() {
+    printf '\nSECRET_KEY = "not that of the release before"\n' >>air_risk/settings.py
+}
+
 bad_web() {
     edit air_risk/health.py 's/return JsonResponse({"status": "ok"})/return JsonResponse({"status": "ill"}, status=500)/'
 }
 
 bad_setup() {
-    # after every check has passed and `--check` has returned: only a real run fails
-    edit air_quality/management/commands/setup_schedules.py \
-        's/^\( *\)repeats = PARKED if .*/\1raise CommandError("setup_schedules fails on purpose.")/'
+    # what the preflight cannot see: it fails once the release's migrations are there
+    cat >reports/migrations/0003_report_language.py <<'PYTHON'
+"""Brings the column of which setup_schedules makes a fuss."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("reports", "0002_report_written_at")]
+    operations = [migrations.AddField("report", "language", models.TextField(null=True))]
+PYTHON
+    edit air_quality/management/commands/setup_schedules.py '/"""Check everything, then save/a\
+        from django.db import connection\
+\
+        with connection.cursor() as cursor:\
+            columns = connection.introspection.get_table_description(cursor, "reports_report")\
+        if "language" in [column.name for column in columns]:\
+            raise CommandError("setup_schedules fails on purpose.")'
 }
 
 bad_qcluster() {
@@ -261,6 +284,8 @@ variant django-q-dropped drop_celery_services 'Drop the celery services'
 variant no-setup-schedules no_setup_schedules 'Remove setup_schedules'
 variant bad-schedule bad_schedule 'Schedule a function that does not exist'
 variant bad-migration bad_migration 'Add a migration that fails halfway'
+variant bad-build bad_build 'Fail while the image is built'
+variant other-key other_key 'Sign with another key'
 variant bad-web bad_web 'Never be healthy'
 variant bad-setup bad_setup 'Fail in setup_schedules'
 variant bad-qcluster bad_qcluster 'Let qcluster end at once'

@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     check = command("check", _check, "run the checks: all of them, or those that are named")
     check.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(checks.STEPS))
     check.add_argument("--scenario", help="the one Molecule scenario to run")
+    check.add_argument("--all", action="store_true", help="run the scenarios' slow tests too")
 
     crash = command("crash-matrix", _crash_matrix, "kill the playbooks at every task, and go on")
     crash.add_argument("--shard", default="1/1", help="i/n: every n-th cell, on a host of its own")
@@ -131,7 +132,7 @@ def _check(options: argparse.Namespace) -> int:
     unknown = sorted(set(options.steps) - set(checks.STEPS))
     if unknown:
         raise TestbedError(f"no check {', '.join(unknown)}; there are {', '.join(checks.STEPS)}")
-    return checks.check(options.steps, options.scenario)
+    return checks.check(options.steps, options.scenario, slow=options.all)
 
 
 def _crash_matrix(options: argparse.Namespace) -> int:

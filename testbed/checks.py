@@ -11,8 +11,8 @@ import re
 import subprocess
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbed import engine, molecule_log, refs, venv
@@ -23,6 +23,8 @@ RESULTS = ROOT / ".cache/checks"
 MOLECULE = ROOT / "molecule"
 GATE = "tests/unit/test_argument_specs.py"
 STEPS = ("lint", "unit", "molecule", "crash-sample")
+#: The expression by which .config/molecule/config.yml selects tests; by default all but slow ones.
+ALL_TESTS = {"CUTOVER_TESTS": "slow or not slow"}
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,13 @@ class Outcome:
     note: str = ""
 
 
-def check(steps: Sequence[str], scenario: str | None = None) -> int:
+def check(steps: Sequence[str], scenario: str | None = None, slow: bool = False) -> int:
     """Set up, run the steps, print the summary.
 
     Args:
         steps: Some of `STEPS`; empty for all of them.
         scenario: The one Molecule scenario to run; all of them without it.
+        slow: Run the scenarios' tests that are marked as slow too.
 
     Returns:
         Exit code: 0 when everything passed.
@@ -60,7 +63,7 @@ def check(steps: Sequence[str], scenario: str | None = None) -> int:
         engine.ensure()
     RESULTS.mkdir(parents=True, exist_ok=True)
     outcomes: list[Outcome] = []
-    for name, command, judge in _plan(wanted, scenario):
+    for name, command, judge in _plan(wanted, scenario, slow):
         outcomes.append(_measure(name, command, judge))
     _print(outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
@@ -71,7 +74,9 @@ def check(steps: Sequence[str], scenario: str | None = None) -> int:
 Judge = Callable[[int, str], tuple[int, int, str]]
 
 
-def _plan(steps: Sequence[str], scenario: str | None) -> list[tuple[str, _Command, Judge]]:
+def _plan(
+    steps: Sequence[str], scenario: str | None, slow: bool
+) -> list[tuple[str, _Command, Judge]]:
     plan: list[tuple[str, _Command, Judge]] = []
     if "lint" in steps:
         for name, command in (
@@ -92,8 +97,9 @@ def _plan(steps: Sequence[str], scenario: str | None) -> list[tuple[str, _Comman
         for folder in _scenarios(scenario):
             # Without borders, so that lines of the output stay whole.
             options = ["--no-command-borders", "--scenario-name", folder.name]
-            command = _Command(["molecule", "test", *options])
-            plan.append((f"molecule {folder.name}", command, molecule_log.judge(folder)))
+            command = _Command(["molecule", "test", *options], env=ALL_TESTS if slow else {})
+            judge = molecule_log.judge(folder, slow)
+            plan.append((f"molecule {folder.name}", command, judge))
     if "crash-sample" in steps:
         command = _Command(["python", "-m", "testbed", "crash-matrix", "--sample"])
         plan.append(("sample of the crash matrix", command, crash_counts))
@@ -105,6 +111,7 @@ class _Command:
     arguments: Sequence[str]
     cwd: Path = ROOT
     before: Callable[[], None] | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def _measure(name: str, command: _Command, judge: Judge) -> Outcome:
@@ -130,6 +137,7 @@ def _run_seen(command: _Command) -> tuple[int, str]:
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
         "PYTHONUNBUFFERED": "1",
         "VIRTUAL_ENV": str(venv.VENV),
+        **command.env,
     }
     lines: list[str] = []
     with subprocess.Popen(

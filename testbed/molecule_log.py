@@ -17,17 +17,18 @@ _PYTEST_SUMMARY = re.compile(r"^=*\s*((?:\d+ \w+,? ?)+) in [\d.]+s.*$", re.MULTI
 _VERIFY = re.compile(r"^\s*-\s+[\"']?verify(?:\s+(\S+?))?[\"']?\s*(?:#.*)?$", re.MULTILINE)
 
 
-def judge(folder: Path) -> Callable[[int, str], tuple[int, int, str]]:
+def judge(folder: Path, slow: bool = False) -> Callable[[int, str], tuple[int, int, str]]:
     """A function that judges the run of one scenario.
 
     Args:
         folder: The scenario's folder.
+        slow: Whether the tests that are marked as slow were asked for too.
 
     Returns:
         A function of exit code and output, giving numbers of passed and failed (actions of the
         scenario and tests of its verifier), and what is wrong beside them.
     """
-    expected = expected_tests(folder)
+    expected = expected_tests(folder, slow)
 
     def judge_output(code: int, output: str) -> tuple[int, int, str]:
         text = _ANSI.sub("", output)
@@ -51,26 +52,36 @@ def judge(folder: Path) -> Callable[[int, str], tuple[int, int, str]]:
     return judge_output
 
 
-def expected_tests(folder: Path) -> list[tuple[str, int]]:
+def expected_tests(folder: Path, slow: bool = False) -> list[tuple[str, int]]:
     """The `verify` steps of a scenario's test sequence, each with its number of test functions.
 
     Args:
         folder: The scenario's folder; the steps name test folders relative to it.
+        slow: Whether to count those that are marked as slow.
     """
     sequence = (folder / "molecule.yml").read_text(encoding="utf-8")
     steps = []
     for match in _VERIFY.finditer(sequence.partition("test_sequence:")[2]):
         name = match[1] or "tests"
         files = sorted((folder / name).rglob("test_*.py"))
-        steps.append((name, sum(count_tests(path.read_text(encoding="utf-8")) for path in files)))
+        steps.append((name, sum(count_tests(path.read_text("utf-8"), slow) for path in files)))
     return steps
 
 
-def count_tests(source: str) -> int:
-    """Number of test functions in a file, methods of classes included."""
+def count_tests(source: str, slow: bool = False) -> int:
+    """Number of test functions in a file, methods of classes included.
+
+    Args:
+        source: The file's text.
+        slow: Whether to count those with the decorator `pytest.mark.slow`.
+    """
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    nodes = ast.walk(ast.parse(source))
-    return sum(isinstance(node, functions) and node.name.startswith("test_") for node in nodes)
+    return sum(
+        isinstance(node, functions)
+        and node.name.startswith("test_")
+        and (slow or "pytest.mark.slow" not in map(ast.unparse, node.decorator_list))
+        for node in ast.walk(ast.parse(source))
+    )
 
 
 def recap_counts(text: str) -> dict[str, int]:

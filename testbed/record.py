@@ -18,11 +18,12 @@ from testbed.air_risk import AirRisk
 from testbed.deploy import PROJECT
 
 FOLDERS = ("/srv", "/etc", "/root", "/tmp", "/usr/local", "/var/lib/cutover")
-#: Caches: git's of file times, Ansible's of its modules, the daemon's own; and what runc writes for
-#: the moment in which a health check starts.
+#: Caches: git's of file times, Ansible's of its modules, the daemon's own; buildx's list of past
+#: builds; and what runc writes for the moment in which a health check starts.
 IGNORED = (
     f"{PROJECT}/.git/index",
     "/root/.ansible/*",
+    "/root/.docker/buildx/*",
     "/etc/docker/key.json",
     "/tmp/runc-process*",
 )

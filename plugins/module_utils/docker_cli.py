@@ -166,7 +166,7 @@ def describe_container(inspected: dict[str, Any]) -> dict[str, Any]:
     """What the project wants to know of a container, without its environment.
 
     Returns:
-        id, name, service, image_id, started_at (RFC 3339, None when it never ran), state,
+        id, name, hostname, service, image_id, started_at (RFC 3339, None when it never ran), state,
         health (None without a health check), restart_count, restart_policy, exit_code,
         config_hash (that of the model that it was made from).
     """
@@ -176,6 +176,7 @@ def describe_container(inspected: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": inspected["Id"],
         "name": inspected["Name"].lstrip("/"),
+        "hostname": inspected["Config"].get("Hostname"),
         "service": labels.get(LABEL_SERVICE),
         "image_id": inspected["Image"],
         "started_at": None if started == NEVER else started,

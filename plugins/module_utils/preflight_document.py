@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-CONTAINER = ("id", "name", "image_id", "started_at", "state", "restart_count")
+CONTAINER = ("id", "name", "image_id", "started_at", "state", "restart_count", "restart_policy")
 
 
 def described_services(services: dict[str, Any]) -> dict[str, Any]:

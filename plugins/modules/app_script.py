@@ -121,15 +121,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
-    LABEL_ONEOFF,
-    LABEL_PROJECT,
-    LABEL_SERVICE,
     PROJECT_ARGUMENTS,
     ComposeProject,
     DockerError,
+    describe_container,
     last_lines,
     project_of,
-    run,
 )
 
 PACKAGE = "ansible_collections.cutover.django_q.plugins.module_utils.app"
@@ -226,20 +223,22 @@ def running_container(project: ComposeProject, service: str) -> str:
     Raises:
         DockerError: none runs.
     """
-    command = ["docker", "ps", "-q", "--no-trunc"]
-    for label in (
-        f"{LABEL_PROJECT}={project.name}",
-        f"{LABEL_SERVICE}={service}",
-        f"{LABEL_ONEOFF}=False",
-    ):
-        command += ["--filter", f"label={label}"]
-    found = run([*command, "--filter", "status=running"], timeout=60).split()
-    if not found:
-        raise DockerError(
-            f"No container of the service {service!r} of the project {project.name!r} is running; "
-            "expected one to run the script in. Look at `docker compose ps -a`."
-        )
-    return found[0]
+    mine = [
+        item for item in map(describe_container, project.containers()) if item["service"] == service
+    ]
+    for item in mine:
+        if item["state"] == "running":
+            return item["id"]
+    found = [
+        f"{item['name']} is {item['state']}, exit status {item['exit_code']}, "
+        f"restarted {item['restart_count']} times"
+        for item in mine
+    ]
+    raise DockerError(
+        f"No container of the service {service!r} of the project {project.name!r} is running: "
+        f"{'; '.join(found) or 'there is none'}. Expected one to run the script in. Look at "
+        f"`docker compose logs {service}`."
+    )
 
 
 def command_for(project: ComposeProject, params: dict[str, Any], folder: str) -> list[str]:
@@ -299,7 +298,11 @@ def call(module: AnsibleModule) -> dict[str, Any]:
     if code == 142:
         raise DockerError(f"{where} took longer than {params['timeout']} s and was given up.")
     if code != 0:
-        raise DockerError(f"{where} ended with status {code}: {last_lines(err)}")
+        # A traceback ends with what went wrong.
+        raise DockerError(
+            f"{where} ended with status {code}: {last_lines(err, 1)}\nIts output ends with:\n"
+            f"{last_lines(err)}"
+        )
     try:
         result = json.loads(out)
     except ValueError:

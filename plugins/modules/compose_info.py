@@ -42,6 +42,11 @@ config_sha:
   description: SHA-256 of Compose's reading of the files; it changes when a value changes.
   type: str
   returned: always
+read_at:
+  description: When the containers were read, by the host's clock, RFC 3339 in UTC.
+  type: str
+  returned: always
+  sample: 2026-01-01T02:00:00.000Z
 services:
   description: Each service by name, those of profiles too.
   type: dict
@@ -74,6 +79,7 @@ from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import
     describe_container,
     project_of,
 )
+from ansible_collections.cutover.django_q.plugins.module_utils.moment import now
 
 
 def describe_service(name: str, service: dict[str, Any], project_name: str) -> dict[str, Any]:
@@ -134,6 +140,7 @@ def main() -> None:
     project = project_of(module.params)
     try:
         config = project.config()
+        read_at = now()
         containers = [describe_container(item) for item in project.containers()]
     except DockerError as error:
         module.fail_json(msg=str(error))
@@ -141,6 +148,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         project_name=project.name,
+        read_at=read_at,
         config_sha=hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
         services=services,
         containers=containers,

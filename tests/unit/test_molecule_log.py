@@ -74,6 +74,13 @@ def test_methods_count_as_tests_and_helpers_do_not() -> None:
     assert molecule_log.count_tests(source) == 1
 
 
+def test_slow_tests_count_only_when_they_are_asked_for() -> None:
+    slow = "@pytest.mark.slow\ndef test_a():\n    assert 1\n\n\n"
+    source = slow + "def test_b():\n    assert 1\n"
+    assert molecule_log.count_tests(source) == 1
+    assert molecule_log.count_tests(source, slow=True) == 2
+
+
 def test_junit_counts_leave_skipped_ones_out() -> None:
     text = '<testsuites><testsuite tests="9" failures="2" errors="1" skipped="3"/></testsuites>'
     assert checks.junit_counts(text) == (3, 3)

@@ -106,6 +106,7 @@ def service(*states: str, command: list[str] | None = None) -> dict:
             "started_at": "t",
             "state": state,
             "restart_count": 0,
+            "restart_policy": "always",
             "exit_code": 0,
         }
         for number, state in enumerate(states)
@@ -180,6 +181,7 @@ def test_the_document_of_the_state_before() -> None:
     result = document(facts, {"app_services": ["web"]})
     assert result["services"]["web"]["scale"] == 2
     assert len(result["services"]["web"]["containers"]) == 3
+    assert result["services"]["web"]["containers"][0]["restart_policy"] == "always"
     assert "spare" not in result["services"]
     assert result["bystanders"] == ["db"]
     assert result["celery"] == {"app": "x"}

@@ -13,6 +13,7 @@ Params:
     names: {Celery's task name: dotted path} as the move forward used it.
     clusters: {Celery's queue: cluster}, "" is the default cluster.
     native: functions whose rows are Django-Q's own in spite of their name.
+    abandoned_before: see `celery_abandoned`.
 """
 
 from __future__ import annotations
@@ -188,13 +189,15 @@ def run(params: dict) -> dict:
 
     Returns:
         {changed, moved, delayed, known (sent by an interrupted call before), native, returned
-        (what an interrupted move forward had claimed), unmovable: [{id, func, why}], seconds,
+        (what an interrupted move forward had claimed), abandoned (see `celery_abandoned`),
+        unmovable: [{id, func, why}], seconds,
         peak_memory (of this process, bytes)}
     """
     import resource
     import time
 
     from ansible_collections.cutover.django_q.plugins.module_utils.app import (
+        celery_abandoned,
         celery_broker,
         celery_state,
         django_q_state,
@@ -210,6 +213,7 @@ def run(params: dict) -> dict:
     if not django_q_state.has_tables():
         return {**report, "changed": False, "seconds": 0.0}
     app = celery_state.application(params.get("celery_app", ""))
+    report["abandoned"] = celery_abandoned.give_back(app, params["abandoned_before"])
     paths = paths_of(app, params["names"])
     broker = celery_broker.run(params)
     if broker["transport"] == "redis":
@@ -250,4 +254,5 @@ def run(params: dict) -> dict:
     report["seconds"] = round(time.monotonic() - start, 2)
     report["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     report["changed"] = any(report[key] for key in ("moved", "delayed", "known", "returned"))
+    report["changed"] |= report["abandoned"]["returned"] > 0
     return report
