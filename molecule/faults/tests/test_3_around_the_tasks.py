@@ -9,7 +9,10 @@ from testbed import hosts
 from testbed.air_risk import AirRisk
 from testbed.faults import BUSY, TAKEN_BACK, Scene, Step
 
-OUTLIVED = ("Let them finish and stop them", ["did not end within 8 s", "Nothing was killed"])
+OUTLIVED = (
+    "Let the workers end what they run and stop them",
+    ["did not end within 8 s", "Nothing was killed"],
+)
 
 
 def migrate_told(
