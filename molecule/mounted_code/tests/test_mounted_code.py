@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from testbed import hosts, playbooks, standing
 from testbed.air_risk import AirRisk
 from testbed.deploy import PROJECT, STATE
-from testbed.load import ADD_TICK, Load, ticks_of
+from testbed.load import ADD_TICK, TICK_TASK, Load
 
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 USERS = {"rate": 4, "seconds": "0:0.2", "countdown_share": 0.25, "countdown": "1:20"}
@@ -41,7 +40,6 @@ def with_rush(host: hosts.Host, name: str) -> list[Load]:
 @pytest.fixture(scope="module")
 def forward(host: hosts.Host, app: AirRisk) -> list[Load]:
     """A migration under load, to its end; the loads."""
-    # Its first tick comes while the migration is prepared.
     app.python("web", ADD_TICK)
     loads = [Load(host, f"forward-{what}") for what in ("users", "long", "rush")]
     loads[0].start(**USERS)
@@ -66,13 +64,6 @@ def test_nothing_is_lost_on_the_way_forward(
 ) -> None:
     assert forward[0].each_once(*forward[1:])["engines"].keys() == {"celery", "django_q"}
     standing.assert_migrated(host, before, "django-q-mounted")
-
-
-def test_no_tick_is_missed_or_doubled_on_the_way_forward(forward: list[Load], app: AirRisk) -> None:
-    first, last = (moment // 60 * 60 for moment in (ticks_of(app)[0], time.time()))
-    verdict = forward[0].verdict(wait=90, ticks=(first, last))
-    assert verdict["broken"] == [], verdict
-    assert verdict["ticks"]["ticks"] >= 2
 
 
 def test_what_was_dropped_stands_in_a_file(
@@ -139,3 +130,9 @@ def test_an_interrupted_migration_goes_on_and_fails_and_goes_back(
     assert "everything that was changed was taken back" in playbooks.words(text)
     loads[0].each_once(*loads[1:])
     standing.assert_as_before(host, before)
+
+
+def test_no_tick_was_fired_twice(back: list[Load], app: AirRisk) -> None:
+    """Over all that happened. Some fire late, since for some seconds nobody fires."""
+    ticks = [row["started_at"] for row in app.ledger() if row["task"] == TICK_TASK]
+    assert 2 <= len(ticks) <= ticks[-1] // 60 - ticks[0] // 60 + 1
