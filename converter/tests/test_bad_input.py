@@ -5,10 +5,17 @@ import os
 import tempfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
+import libcst as cst
 import pytest
 
 from celery2q.cli import main
+from celery2q.config import Config
+from celery2q.context import Rule
+from celery2q.engine import convert, write
+from celery2q.findings import Edit, Finding, Level, TextEdit
+from celery2q.sources import read_tree
 
 GOOD = "from celery import shared_task\n\n\n@shared_task\ndef send():\n    send.delay()\n"
 
@@ -124,6 +131,31 @@ def test_a_script_of_a_packages_name_hides_nothing(tree: Path, capsys):
     found = {(item["path"], item["rule"]) for item in report["findings"]}
     assert ("shop/tasks.py", "celery-import") in found
     assert ("shop/a.py", "async-call") not in found
+
+
+def rule_of(edit) -> Rule:
+    """A rule with one finding in shop/tasks.py, which an edit settles."""
+    found = Finding("made-up", Level.ERROR, "shop/tasks.py", 6, 1, "It is.", "Change it.", (edit,))
+    return Rule("made-up", "Made up.", SimpleNamespace(check=lambda _: [found]))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit("Name", 6, 4, lambda _: cst.Name("no name")),
+        Edit("Name", 6, 4, lambda _: cst.Name("lambda")),
+        TextEdit("shop/tasks.py", lambda text: text + "((("),
+    ],
+    ids=["no name", "a word of the language", "a text"],
+)
+def test_an_edit_that_would_leave_no_python_is_not_made(tree: Path, edit):
+    before = (tree / "shop" / "tasks.py").read_bytes()
+    result = convert(read_tree(tree), Config(), [rule_of(edit)])
+    write(result)
+    assert (tree / "shop" / "tasks.py").read_bytes() == before
+    [problem] = result.problems
+    assert problem.path == "shop/tasks.py" and problem.reason.startswith("left as it was")
+    assert result.settled == []
 
 
 def test_every_file_is_read_once(tree: Path, capsys, monkeypatch):

@@ -125,3 +125,23 @@ def test_files_that_go_with_celery(tmp_path: Path, capsys):
     assert settings == "INSTALLED_APPS = ['shop', 'django_q']\n"
     assert main(["convert", str(tmp_path), "--format", "diff"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_the_app_is_archived_where_that_is_wanted(tmp_path: Path):
+    text = "from celery import Celery\n\napp = Celery('shop')\napp.autodiscover_tasks()\n"
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "__init__.py").write_text("")
+    (tmp_path / "shop" / "celery.py").write_text(text)
+    main(["convert", str(tmp_path), "--write", "--archive"])
+    assert not (tmp_path / "shop" / "celery.py").exists()
+    assert (tmp_path / "shop" / "celery.py.archived").read_text() == text
+    assert main(["convert", str(tmp_path), "--archive"]) == 0
+
+
+def test_the_report_beside_another_form(tree: Path, tmp_path: Path, capsys):
+    report = tmp_path / "report.md"
+    assert main(["convert", str(tree), "--format", "json", "--report", str(report)]) == 1
+    assert json.loads(capsys.readouterr().out)["counts"] == {"plain-call": 1}
+    assert report.read_text().startswith("# From Celery to Django-Q2\n")
+    assert main(["convert", str(tree), "--report", str(tmp_path / "no" / "report.md")]) == 2
+    assert "--report" in capsys.readouterr().err

@@ -92,6 +92,7 @@ def test_every_form_of_crontab_fires_at_the_same_minutes(arguments: dict):
         ({"minute": 99}, "does not understand"),
         ({"minute": "x"}, "does not understand"),
         ({"second": 3}, "no field second"),
+        ({"minute": 0, "hour": 0, "day_of_month": 31, "month_of_year": 2}, "never occurs"),
     ],
 )
 def test_what_cron_cannot_say(arguments: dict, why: str):
@@ -108,6 +109,43 @@ def test_intervals(seconds: float, minutes: int):
 def test_intervals_that_cannot_be_said(seconds: float):
     with pytest.raises(Inexpressible):
         from_seconds(seconds)
+
+
+BROKEN = [
+    5,
+    {"model": 3},
+    {"model": "django_celery_beat.intervalschedule", "pk": 1, "fields": {"every": "two"}},
+    {"model": "django_celery_beat.crontabschedule", "pk": 1, "fields": {}},
+    {"model": "django_celery_beat.periodictask", "pk": 1, "fields": None},
+    {
+        "model": "django_celery_beat.periodictask",
+        "pk": 2,
+        "fields": {"name": "interval", "task": "a.send", "interval": 1, "args": "{"},
+    },
+    {
+        "model": "django_celery_beat.periodictask",
+        "pk": 3,
+        "fields": {"name": "lost", "task": "a.send", "crontab": 7},
+    },
+    {
+        "model": "django_celery_beat.periodictask",
+        "pk": 4,
+        "fields": {"name": "once", "task": "a.send", "clocked": 1, "one_off": True},
+    },
+]
+
+
+def test_an_export_with_rows_that_are_none(tmp_path: Path, capsys):
+    (tmp_path / "a.py").write_text(
+        "from celery import shared_task\n\n\n@shared_task\ndef send():\n    pass\n"
+    )
+    (tmp_path / "dump.json").write_text(json.dumps(BROKEN))
+    assert main(["schedules", str(tmp_path)]) == 1
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["schedules"]}
+    assert set(rows) == {"interval", "lost", "once"}
+    assert "every two None, is none. its args are no JSON" in rows["interval"]["problem"]
+    assert "not in the export" in rows["lost"]["problem"]
+    assert "clocked schedule" in rows["once"]["problem"] and "once only" in rows["once"]["problem"]
 
 
 def test_a_crontab_from_a_text(tmp_path: Path, capsys):

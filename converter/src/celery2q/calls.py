@@ -47,7 +47,7 @@ def target_of(context: Context, module: ModuleIndex, node: ast.expr) -> Target:
     if isinstance(node, ast.Attribute):
         inner = node.value
         made = isinstance(inner, ast.Call) and _is_class(context, module, inner.func)
-        if made or (isinstance(inner, ast.Name) and inner.id == "self"):
+        if made or _is_own_method(module, node):
             return Target(
                 problem=f"{module.text(node)} is a method: its whole object is pickled with it."
             )
@@ -95,6 +95,20 @@ def text_of(context: Context, module: ModuleIndex, node: ast.expr, depth: int = 
         if bound is not None and bound[1].kind == "assign" and bound[1].node is not node:
             return text_of(context, bound[0], bound[1].node, depth + 1)  # type: ignore[arg-type]
     return None
+
+
+def _is_own_method(module: ModuleIndex, node: ast.Attribute) -> bool:
+    """Whether an expression is `self.run` of a class that defines run."""
+    if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+        return False
+    for scope in module.scopes_of(node):
+        if isinstance(scope, ast.ClassDef):
+            found = module.scopes[scope].get(node.attr)
+            if found is None or not isinstance(found.node, FUNCTIONS):
+                return False
+            marks = {ast.unparse(mark) for mark in found.node.decorator_list}
+            return not marks & {"staticmethod", "classmethod"}
+    return False
 
 
 def _is_class(context: Context, module: ModuleIndex, node: ast.expr) -> bool:

@@ -105,7 +105,8 @@ def convert(
             result.settled.append(item)
         elif item.rule in once and (item.rule, item.path, item.message) not in seen:
             result.notes.append(item)
-    result.problems = list(dict.fromkeys([*tree.problems, *after.tree.problems]))
+    found = [*tree.problems, *context.tree.problems, *after.tree.problems]
+    result.problems = list(dict.fromkeys(found))
     return result
 
 
@@ -150,9 +151,19 @@ def _apply(
             text = edit.replace(text or "")
         if text is not None and path.endswith(".py") and not _parses(text):
             tree.problem(path, "left as it was: the edited text would be no Python")
+            changes.pop(path, None)
+            unmade.update(id(item) for item in findings if _touches(item, path))
             continue
         changes[path] = text
     return changes, unmade
+
+
+def _touches(finding: Finding, path: str) -> bool:
+    """Whether one of a finding's edits changes a file."""
+    return any(
+        (edit.path if isinstance(edit, TextEdit) else finding.path) == path
+        for edit in finding.edits
+    )
 
 
 def _helper(

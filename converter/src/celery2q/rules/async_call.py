@@ -276,9 +276,10 @@ EXAMPLES = (
             "async_task(short)\nasync_task(jobs.later)\nasync_task(Job().run)\n"
             'async_task("shop.jobs.Job.run")\nasync_task("shop.jobs.Job.gone")\n'
             'async_task("shop.jobs.maker.inner")\nasync_task("shop.jobs.Job.fixed")\n'
-            "async_task(Job.made)\n",
+            "async_task(Job.made)\n\n\nclass View:\n    def later(self):\n        pass\n\n"
+            "    def get(self):\n        async_task(self.later)\n",
         },
-        tuple(f"shop/a.py:{line}" for line in range(7, 17)),
+        tuple(f"shop/a.py:{line}" for line in (*range(7, 17), 24)),
     ),
     Example(
         "methods and texts that a worker finds",
@@ -289,7 +290,9 @@ EXAMPLES = (
             "class Big(Base):\n    pass\n",
             "shop/a.py": _IMPORT + "from shop.jobs import Job\n\n"
             'async_task("shop.jobs.Job.fixed", 1)\nasync_task(Job.fixed, 1)\n'
-            'async_task("shop.jobs.Big.inherited")\nasync_task("shop.jobs.short")\n',
+            'async_task("shop.jobs.Big.inherited")\nasync_task("shop.jobs.short")\n\n\n'
+            "class View:\n    task = Job.fixed\n\n    def get(self):\n"
+            "        async_task(self.task, 1)\n",
         },
     ),
     Example(

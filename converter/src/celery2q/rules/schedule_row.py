@@ -19,6 +19,7 @@ from celery2q.calls import known_clusters, literal_text, target_of
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.schedules.crontab import fires
 from celery2q.setup_schedules import COMMAND
 from celery2q.signatures import SCHEDULE_OPTIONS
 from celery2q.tasks import constant
@@ -228,6 +229,13 @@ class _Check:
                     f"The cron expression {cron!r} is not valid: this row stops all schedules.",
                     "Use numbers and three-letter names.",
                 )
+            elif not fires(cron):
+                yield self.found(
+                    fields["cron"],
+                    f"The cron expression {cron!r} names a day that no month has: this row stops "
+                    "all schedules.",
+                    "Name a day that exists.",
+                )
             elif len(parts) >= 5 and parts[2] != "*" and parts[4] != "*":
                 yield self.found(
                     fields["cron"],
@@ -357,9 +365,10 @@ EXAMPLES = (
             "    schedule('shop.jobs.send', schedule_type=Schedule.MINUTES)\n"
             "    schedule('shop.jobs.send', cron='0 0 1 * 1')\n"
             "    Schedule.objects.create(func='shop.jobs.send', kwargs=\"{'order': Order}\")\n"
-            "    Schedule.objects.create(func='shop.jobs.send', kwargs='timeout=3')\n",
+            "    Schedule.objects.create(func='shop.jobs.send', kwargs='timeout=3')\n"
+            "    schedule('shop.jobs.send', cron='0 0 31 2 *')\n",
         },
-        tuple(f"shop/a.py:{line}" for line in range(6, 15)),
+        tuple(f"shop/a.py:{line}" for line in range(6, 16)),
     ),
     Example(
         "made by a function that ready() or the module calls",

@@ -9,6 +9,7 @@ celery_task_names.json, so that messages that carry it are still found.
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 import libcst as cst
@@ -154,6 +155,16 @@ def _check_task(context: Context, task: TaskDef, used: set[str]) -> Finding:
             f"{message} Its {name}={text} is known only at run time and cannot be carried over.",
             "Write it as a literal, then run the conversion again.",
         )
+    if foreign := _foreign_names(task):
+        return context.at(
+            RULE,
+            Level.ERROR,
+            module,
+            decorator,
+            f"{message} Its wrapper gives it options made of {', '.join(foreign)}, which this "
+            "module does not know.",
+            "Write the options out at the task, then run the conversion again.",
+        )
     if needs_task(context, task, used):
         return context.at(
             RULE,
@@ -181,6 +192,20 @@ def _check_task(context: Context, task: TaskDef, used: set[str]) -> Finding:
     )
 
 
+def _foreign_names(task: TaskDef) -> list[str]:
+    """Names in a wrapper's options that the task's module would have to import."""
+    if task.wrapper is None or task.wrapper.module is task.module:
+        return []
+    found = {
+        inner.id
+        for name, value in task.wrapper.options.items()
+        if name in KEPT
+        for inner in ast.walk(value)
+        if isinstance(inner, ast.Name)
+    }
+    return sorted(found - set(dir(builtins)) - set(task.module.top))
+
+
 def _names(decorator: ast.expr) -> tuple[str, ...]:
     return tuple(inner.id for inner in ast.walk(decorator) if isinstance(inner, ast.Name))
 
@@ -204,7 +229,7 @@ def _replaced(context: Context, task: TaskDef) -> Edit:
     if task.wrapper is not None:
         for name, value in task.wrapper.options.items():
             if name in KEPT:
-                extra.setdefault(name, ast.unparse(value))
+                extra.setdefault(name, task.wrapper.module.text(value))
     column = module.column(decorator)
     at = module.source.lines[decorator.lineno - 1].rfind("@", 0, column)
     return Edit(
@@ -305,6 +330,17 @@ EXAMPLES = (
             "@q_task(bind=True, max_retries=2)\ndef one(self, order):\n"
             "    raise self.retry(countdown=3)\n",
         },
+    ),
+    Example(
+        "a wrapper's options that are made of names of its own",
+        {
+            "shop/__init__.py": "",
+            "shop/errors.py": "from celery import shared_task\n\n\nclass Busy(Exception):\n"
+            "    pass\n\n\ndef job(**options):\n"
+            "    return shared_task(autoretry_for=(Busy,), **options)\n",
+            "shop/tasks.py": "from shop.errors import job\n\n\n@job()\ndef a():\n    pass\n",
+        },
+        ("shop/tasks.py:4",),
     ),
     Example(
         "periodic tasks, of which Django-Q2 cannot say the second",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from celery.schedules import ParseException
 from celery.schedules import crontab as CeleryCrontab
+from croniter import CroniterBadDateError, croniter
 
 from celery2q.schedules.model import Inexpressible, Timing
 
@@ -16,6 +18,15 @@ FIELDS = (
 )  # fmt: skip
 MAX_CRON = 100
 MAX_MINUTES = 32_767
+
+
+def fires(cron: str) -> bool:
+    """Whether a valid cron expression names any moment: `0 0 31 2 *` does not."""
+    try:
+        croniter(cron, datetime(2026, 1, 1, tzinfo=UTC)).get_next(datetime)
+    except CroniterBadDateError:
+        return False
+    return True
 
 
 def compact(values: set[int], smallest: int, largest: int) -> str:

@@ -37,11 +37,10 @@ def _environment(context: Context, module: ModuleIndex, node: ast.AST) -> tuple[
         return None
     if (context.project.resolve(module, inner.func) or "") not in ENVIRONMENT:
         return None
-    default = constant(inner.args[1])
-    if not isinstance(default, str | int):
+    name, default = constant(inner.args[0]), constant(inner.args[1])
+    if not isinstance(name, str) or not isinstance(default, str | int):
         return None
-    name = ast.unparse(inner.args[0])
-    source = f"os.environ.get({name}, {default!r})"
+    source = f"os.environ.get({name!r}, {default!r})"
     return source, int(default) if cast == "int" and str(default).isdigit() else default
 
 

@@ -36,9 +36,9 @@ def entries(text: str, path: str, names: Mapping[str, str]) -> list[Entry]:
         raise ValueError("no dump of django_celery_beat's tables")
     tables: dict[str, dict[Any, dict[str, Any]]] = {}
     for row in data:
-        model = str(row.get("model", "")).lower()
-        if model.startswith(PREFIX):
-            tables.setdefault(model[len(PREFIX) :], {})[row.get("pk")] = row.get("fields", {})
+        model = str(row.get("model", "")).lower() if isinstance(row, dict) else ""
+        if model.startswith(PREFIX) and isinstance(row.get("fields"), dict):
+            tables.setdefault(model[len(PREFIX) :], {})[row.get("pk")] = row["fields"]
     return [
         _entry(fields, tables, path, names) for fields in tables.get("periodictask", {}).values()
     ]
@@ -95,7 +95,10 @@ def _timing(
         row = tables.get("intervalschedule", {}).get(fields["interval"])
         if row is None:
             raise Inexpressible("its interval row is not in the export.")
-        return from_seconds(row["every"] * SECONDS[row["period"]]), ""
+        every, unit = row.get("every"), SECONDS.get(str(row.get("period")))
+        if not isinstance(every, int) or unit is None:
+            raise Inexpressible(f"its interval, every {every} {row.get('period')}, is none.")
+        return from_seconds(every * unit), ""
     kind = next((name for name in ("solar", "clocked") if fields.get(name) is not None), "no")
     raise Inexpressible(f"it has a {kind} schedule, which Django-Q2 cannot say.")
 
