@@ -13,6 +13,12 @@ PROJECT = "/srv/air_risk"
 DEPLOYED = f"{PROJECT}/.git/testbed-deployed"
 STATE = "/var/lib/cutover/air_risk"
 HEALTH = "http://127.0.0.1:8000/health/"
+BEAT_TABLE = "django_celery_beat_periodictask"
+#: What `app.conf.beat_schedule` of the sample holds.
+IN_CODE = (
+    *("daily-ingestion-pipeline", "weekly-model-retraining"),
+    *("daily-scheduled-reports", "hourly-raster-cleanup"),
+)
 #: Management commands that put the application's data there, in order.
 PREPARATIONS = ("migrate --noinput", "seed_periodic_tasks")
 
@@ -52,6 +58,7 @@ def deploy(name: str, ref: str = "celery", *, fresh: bool = False) -> hosts.Host
         "web to be healthy", lambda: host.works("curl", "-fsS", HEALTH), timeout=60, interval=0.2
     )
     if first:
+        _await_beat(host)
         _prove_no_restarts(host)
         host.run("touch", DEPLOYED)
     say(f"{name}: air_risk ({ref}) answers on {HEALTH} inside")
@@ -114,6 +121,22 @@ def _write_env(host: hosts.Host) -> None:
     text = "\n".join(lines) + "\n"
     write = f"umask 077 && cat > {PROJECT}/.env.new && mv {PROJECT}/.env.new {PROJECT}/.env"
     host.run("sh", "-c", write, stdin=text)
+
+
+def _await_beat(host: hosts.Host) -> None:
+    """Wait until beat has brought the schedule in the code into its tables.
+
+    It does so some time after its start; what is compared with a record of how the deployment stood
+    must not be taken in between.
+    """
+    if "celery_beat" not in host.run(*_compose(host, "config", "--services")).split():
+        return
+    query = f"SELECT count(*) FROM {BEAT_TABLE} WHERE name = ANY('{{{','.join(IN_CODE)}}}')"
+    script = 'exec psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -XAt -c "$1"'
+    ask = _compose(host, "exec", "-T", "db", "sh", "-c", script, "sh", query)
+    wait_until(
+        "beat's schedule", lambda: host.run(*ask) == str(len(IN_CODE)), timeout=60, interval=0.5
+    )
 
 
 def _prove_no_restarts(host: hosts.Host) -> None:
