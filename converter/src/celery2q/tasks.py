@@ -284,6 +284,11 @@ class Registry:
         return found if found is not None and not found.nested else None
 
     @cached_property
+    def by_node(self) -> dict[ast.AST, TaskDef]:
+        """The tasks by the definition that they are made of."""
+        return {task.node: task for task in self.tasks.values()}
+
+    @cached_property
     def names(self) -> dict[str, str]:
         """{Celery name: dotted path} of every task that can be imported."""
         return {

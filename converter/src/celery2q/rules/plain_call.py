@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.rules.helper_task import is_own_task
 from celery2q.send import KNOWN, values_of
 from celery2q.tasks import constant
 
@@ -130,6 +131,7 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute) -> Findin
         or _in_task_class(context, module, node)
         or _of_canvas(context, module, node.value)
         or _of_plain(context, module, node.value)
+        or is_own_task(context, module, node.value)
     ):
         return None
     if not _unresolved(context, module, node.value):
@@ -327,7 +329,8 @@ EXAMPLES = (
         "a task of the helper's, and one with an option that it does not know",
         {
             "shop/a.py": "from shop.q_tasks import q_task\n\n\n@q_task(bind=True)\n"
-            "def send(self):\n    pass\n\n\nsend.delay()\nsend.apply_async(link=print)\n",
+            "def send(self):\n    self.apply_async()\n\n\nsend.delay()\n"
+            "send.apply_async(link=print)\n",
         },
         ("shop/a.py:9", "shop/a.py:10"),
     ),
