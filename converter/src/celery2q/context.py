@@ -63,6 +63,13 @@ class Context:
         return Settings(self.project)
 
     @cached_property
+    def beat(self):
+        """The places where beat's schedule is defined, found on first use."""
+        from celery2q.schedules.find import places
+
+        return places(self)
+
+    @cached_property
     def helper(self) -> str:
         """Dotted name of the generated helper module."""
         from celery2q.helper import helper_module

@@ -47,6 +47,7 @@ class ModuleIndex:
         self.stars: list[str] = []
         self.calls: list[ast.Call] = []
         self.attributes: list[ast.Attribute] = []
+        self.loads: list[ast.Name] = []
         self.functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
         self.classes: list[ast.ClassDef] = []
         self.imports: list[ast.Import | ast.ImportFrom] = []
@@ -70,6 +71,7 @@ class ModuleIndex:
                 stack.append((child, scope if outside else inner))
         self.calls.sort(key=_where)
         self.attributes.sort(key=_where)
+        self.loads.sort(key=_where)
         self.functions.sort(key=_where)
         self.classes.sort(key=_where)
 
@@ -92,6 +94,8 @@ class ModuleIndex:
         elif isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Store):
                 names.setdefault(node.id, Binding("other", node=node))
+            elif isinstance(node.ctx, ast.Load):
+                self.loads.append(node)
         elif isinstance(node, FUNCTIONS):
             self.functions.append(node)
             names[node.name] = Binding("def", node=node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ from celery2q.tasks import constant
 PLAIN = ("django_q.tasks.async_task", "django_q.tasks.AsyncTask")
 ITER = "django_q.tasks.async_iter"
 CHAINS = ("django_q.tasks.async_chain", "django_q.tasks.Chain")
+#: A module without any of these words sends nothing.
+_SENDS = re.compile(r"async_task|AsyncTask|async_iter|async_chain|\bChain\b|enqueue")
 #: Options of the helper's enqueue; everything else of a task stands in args and kwargs.
 ENQUEUE = frozenset("func args kwargs countdown eta queue cluster timeout task_name group".split())
 
@@ -50,7 +53,8 @@ class Sending:
 
 def sendings(context: Context, module: ModuleIndex) -> Iterator[Sending]:
     """Every task that a module sends."""
-    chains = set()
+    if not _SENDS.search(module.source.text):
+        return
     for call in module.calls:
         name = context.project.resolve(module, call.func) or ""
         arguments, partial = call.args, False
@@ -66,7 +70,6 @@ def sendings(context: Context, module: ModuleIndex) -> Iterator[Sending]:
         elif name == f"{context.helper}.enqueue":
             yield from _enqueue(call, arguments, partial)
         elif name in (*CHAINS, f"{context.helper}.enqueue_chain"):
-            chains.add(call)
             yield from _steps(arguments, call)
         elif _appends(context, module, call):
             yield from _plain(call, arguments, False)

@@ -14,7 +14,7 @@ import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level, TextEdit
-from celery2q.schedules.find import Place, places
+from celery2q.schedules.find import Place
 from celery2q.schedules.model import Entry
 from celery2q.schedules.read import LOST
 from celery2q.setup_schedules import COMMAND, app_folder, command_source, existing
@@ -25,7 +25,7 @@ KIND = "schedules"
 
 def check(context: Context) -> Iterator[Finding]:
     """Find the entries of beat."""
-    found = places(context)
+    found = context.beat
     entries = [entry for place in found for entry in place.entries]
     commands = _commands(context, entries) if entries else []
     for place in found:

@@ -16,7 +16,6 @@ from celery2q.context import Context, Example
 from celery2q.findings import Edit, Finding, Level, TextEdit
 from celery2q.index import FUNCTIONS, ModuleIndex
 from celery2q.rules.task_decorator import needs_task
-from celery2q.schedules.find import places
 
 RULE = "celery-app"
 KIND = "tasks"
@@ -66,7 +65,7 @@ def _archive(path: str, text: str) -> TextEdit:
 
 def _held_by(context: Context, module: ModuleIndex, apps: set[str]) -> str:
     """What keeps the module, as a sentence; "" when it can go."""
-    beat = {place.statement for place in places(context) if place.removable}
+    beat = {place.statement for place in context.beat if place.removable}
     names = {app.rpartition(".")[2] for app in apps}
     for item in module.tree.body:
         if not _standard(context, module, item, names) and item not in beat:

@@ -58,9 +58,8 @@ def check(context: Context) -> Iterator[Finding]:
                 yield from _attribute(context, module, node)
         for call in module.calls:
             yield from _call(context, module, call)
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                yield from _name(context, module, node)
+        for name in module.loads:
+            yield from _name(context, module, name)
 
 
 def _whole(module: ModuleIndex, node: ast.AST) -> ast.AST:

@@ -21,12 +21,10 @@ NAME = "sentry_sdk.integrations.celery.CeleryIntegration"
 def check(context: Context) -> Iterator[Finding]:
     """Find its uses."""
     for module in context.modules:
-        for node in ast.walk(module.tree):
-            if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(
-                getattr(node, "ctx", None), ast.Load
-            ):
-                continue
-            if module.dotted(node) != NAME:
+        if "CeleryIntegration" not in module.source.text:
+            continue
+        for node in [*module.loads, *module.attributes]:
+            if not isinstance(node.ctx, ast.Load) or module.dotted(node) != NAME:
                 continue
             whole: ast.AST = node
             parent = module.parents[node]

@@ -36,9 +36,13 @@ def places(context: Context) -> list[Place]:
     """Every place of a tree where beat's schedule is defined, in path and line order."""
     found: list[Place] = []
     for module in context.modules:
-        found += _assigned(context, module)
-        found += _connected(context, module)
-        found += _decorated(context, module)
+        text = module.source.text
+        if any(name in text for name in (*SETTINGS, *ATTRIBUTES)):
+            found += _assigned(context, module)
+        if "add_periodic_task" in text:
+            found += _connected(context, module)
+        if "run_every" in text:
+            found += _decorated(context, module)
     return sorted(found, key=lambda place: (place.module.path, place.statement.lineno))
 
 
