@@ -27,6 +27,8 @@ HAS = frozenset(
     "apply signature subtask map starmap chunks run name request AsyncResult retry max_retries "
     "update_state backend rate_limit default_retry_delay send_event replace".split()
 )
+#: Those of them that other libraries' decorators give a function as well.
+SHARED = frozenset("run name request map replace retry backend rate_limit signature".split())
 #: Queues of tasks that are none of Celery's, whose decorators give functions a `.delay` too.
 OTHER_QUEUES = frozenset(
     "rq django_rq dramatiq huey procrastinate arq taskiq apscheduler spinach dask".split()
@@ -56,8 +58,10 @@ def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> Fi
     """Something else of a Celery task that is read of a plain function."""
     if values_of(context, module, node.value):
         return None
-    target = _function(context, module, node.value, bare=True)
+    target = _function(context, module, node.value, bare=node.attr in SHARED)
     if not target or _given(context, target, node.attr):
+        return None
+    if _of_other_queue(context, module, node.value):
         return None
     fix = "Call the function." if node.attr in ("apply", "run") else "Do without it."
     return context.at(
@@ -176,7 +180,8 @@ def _function(context: Context, module: ModuleIndex, node: ast.expr, bare: bool 
     if found is None or found[1].kind != "def" or not isinstance(found[1].node, FUNCTIONS):
         return ""
     for decorator in found[1].node.decorator_list:
-        if bare or "task" in ast.unparse(decorator).lower():
+        func = decorator.func if isinstance(decorator, ast.Call) else decorator
+        if bare or "task" in ast.unparse(func).lower():
             return ""
     return dotted or ""
 
@@ -296,15 +301,18 @@ EXAMPLES = (
         "what else only a task has, and a sending by name",
         {
             "shop/__init__.py": "",
-            "shop/jobs.py": "def send():\n    pass\n",
+            "shop/jobs.py": "from django.db import transaction\n\n\ndef send():\n    pass\n\n\n"
+            "@receiver(periodic_task)\n@transaction.atomic\ndef often():\n    pass\n",
             "shop/tasks.py": "from celery import shared_task\n\n\n@shared_task\ndef late():\n"
             "    pass\n",
-            "shop/a.py": "# celery\nfrom shop.jobs import send\nfrom shop.tasks import late\n\n"
+            "shop/a.py": "from shop import jobs\nfrom shop.jobs import send\n"
+            "from shop.tasks import late\n\n"
             "send.apply(args=(1,))\nsend.signature((1,)).delay()\nprint(send.name)\n"
             "send.AsyncResult(3)\nsend.retry()\ngetattr(send, 'delay')(1)\n"
-            "getattr(late, 'apply_async')()\n",
+            "getattr(late, 'apply_async')()\njobs.often.apply(throw=True)\n"
+            "jobs.often.delay()\n",
         },
-        tuple(f"shop/a.py:{line}" for line in range(5, 12)),
+        tuple(f"shop/a.py:{line}" for line in range(5, 14)),
     ),
     Example(
         "attributes that are somebody else's",

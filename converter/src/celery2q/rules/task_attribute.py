@@ -1,7 +1,7 @@
 """What only a Celery task has, not a function: `.run`, `.name`, `.apply` and more.
 
-`.run(…)` becomes a call, `.name` of a plain task its dotted path, `.apply(args, kwargs).get()`
-a call. Whatever else is read of a task is a finding: a plain function has no such attribute.
+`.run(…)` becomes a call, `.name` of a plain task its dotted path, `.apply(args, kwargs).get()` and
+an `.apply(…, throw=True)` whose result nobody takes a call. Whatever else is read of a task is a finding: a plain function has no such attribute.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from celery2q.rules.canvas import SIGNATURES
 from celery2q.rules.task_call import METHODS
 from celery2q.rules.task_decorator import TASK_ATTRIBUTES
 from celery2q.send import quote
-from celery2q.tasks import TaskDef
+from celery2q.tasks import TaskDef, constant
 
 RULE = "task-attribute"
 KIND = "calls"
@@ -57,7 +57,9 @@ def _check(context: Context, module: ModuleIndex, node: ast.Attribute, task: Tas
         fix = "Call the function; it runs here and now, and raises what it raises."
         outer = _got(module, parent)
         if outer is not None:
-            edits = [module.edit("Call", outer, _direct)]
+            edits = [module.edit("Call", outer, lambda old: _direct(old.func.value))]
+        elif isinstance(parent, ast.Call) and _thrown(module, parent):
+            edits = [module.edit("Call", parent, _direct)]
     return context.at(RULE, Level.ERROR, module, node, message, fix, edits)
 
 
@@ -74,10 +76,21 @@ def _got(module: ModuleIndex, call: ast.AST) -> ast.Call | None:
     return outer if names <= {"args", "kwargs"} and len(call.args) <= 2 else None
 
 
-def _direct(outer: cst.Call) -> cst.Call:
+def _thrown(module: ModuleIndex, call: ast.Call) -> bool:
+    """Whether `t.apply(…)` raises what the task raises, and its result goes nowhere."""
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    return (
+        isinstance(module.parents[call], ast.Expr)
+        and constant(named.get("throw")) is True
+        and named.keys() <= {"args", "kwargs", "throw"}
+        and len(call.args) <= 2
+    )
+
+
+def _direct(inner: cst.Call) -> cst.Call:
+    """`t.apply(args, kwargs)` as a call of the function."""
     from celery2q.build import arguments_of
 
-    inner = outer.func.value  # type: ignore[attr-defined]
     positional, keywords, _ = arguments_of(inner, apply=True)
     args = [arg.with_changes(comma=cst.MaybeSentinel.DEFAULT) for arg in (*positional, *keywords)]
     return cst.Call(inner.func.value, args)
@@ -91,12 +104,14 @@ EXAMPLES = (
         {
             "shop/__init__.py": "",
             "shop/tasks.py": _TASKS + "send.run(1)\nprint(send.name)\n"
-            "assert send.apply(args=(1,), kwargs={'a': 2}).get()\nsend.AsyncResult(3)\n",
+            "assert send.apply(args=(1,), kwargs={'a': 2}).get()\nsend.AsyncResult(3)\n"
+            "send.apply((1,), throw=True)\nsend.apply((1,))\nx = send.apply((1,), throw=True)\n",
         },
-        ("shop/tasks.py:9", "shop/tasks.py:10", "shop/tasks.py:11", "shop/tasks.py:12"),
+        tuple(f"shop/tasks.py:{line}" for line in range(9, 16)),
         {
             "shop/tasks.py": _TASKS + "send(1)\nprint('shop.tasks.send')\n"
-            "assert send(1, a=2)\nsend.AsyncResult(3)\n",
+            "assert send(1, a=2)\nsend.AsyncResult(3)\n"
+            "send(1)\nsend.apply((1,))\nx = send.apply((1,), throw=True)\n",
         },
     ),
     Example(
