@@ -1,7 +1,8 @@
 """What only a Celery task has, not a function: `.run`, `.name`, `.apply` and more.
 
 `.run(…)` becomes a call, `.name` of a plain task its dotted path, `.apply(args, kwargs).get()` and
-an `.apply(…, throw=True)` whose result nobody takes a call. Whatever else is read of a task is a finding: a plain function has no such attribute.
+an `.apply(…, throw=True)` whose result nobody takes a call. Whatever else is read of a task is a
+finding: a plain function has no such attribute.
 """
 
 from __future__ import annotations
