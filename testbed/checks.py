@@ -23,6 +23,9 @@ RESULTS = ROOT / ".cache/checks"
 MOLECULE = ROOT / "molecule"
 GATE = "tests/unit/test_argument_specs.py"
 STEPS = ("lint", "unit", "molecule", "crash-sample")
+#: What does not fit into the time of `make test`: run when it is named, and by `make test-all`.
+SLOW_STEPS = ("crash-sample",)
+SLOW_SCENARIOS = ("rabbitmq",)
 #: The expression by which .config/molecule/config.yml selects tests; by default all but slow ones.
 ALL_TESTS = {"CUTOVER_TESTS": "slow or not slow"}
 
@@ -52,12 +55,13 @@ def check(steps: Sequence[str], scenario: str | None = None, slow: bool = False)
     Args:
         steps: Some of `STEPS`; empty for all of them.
         scenario: The one Molecule scenario to run; all of them without it.
-        slow: Run the scenarios' tests that are marked as slow too.
+        slow: Run what is slow too: steps, scenarios, and tests that are marked so.
 
     Returns:
         Exit code: 0 when everything passed.
     """
-    wanted = [step for step in STEPS if step in (steps or STEPS)]
+    usual = [step for step in STEPS if slow or step not in SLOW_STEPS]
+    wanted = [step for step in STEPS if step in (steps or usual)]
     venv.ensure()
     if {"molecule", "crash-sample"} & set(wanted):
         engine.ensure()
@@ -94,7 +98,7 @@ def _plan(
         for ref in ("celery", "django-q"):
             plan.append((f"tests of the sample application ({ref})", _application(ref), _django))
     if "molecule" in steps:
-        for folder in _scenarios(scenario):
+        for folder in _scenarios(scenario, slow):
             # Without borders, so that lines of the output stay whole.
             options = ["--no-command-borders", "--scenario-name", folder.name]
             command = _Command(["molecule", "test", *options], env=ALL_TESTS if slow else {})
@@ -218,8 +222,10 @@ def crash_counts(code: int, output: str) -> tuple[int, int, str]:
     return ran - broken, failed or (1 if code else 0), found[0]
 
 
-def _scenarios(only: str | None) -> list[Path]:
+def _scenarios(only: str | None, slow: bool) -> list[Path]:
     found = sorted(path.parent for path in MOLECULE.glob("*/molecule.yml"))
+    if not only and not slow:
+        found = [folder for folder in found if folder.name not in SLOW_SCENARIOS]
     if only:
         found = [folder for folder in found if folder.name == only]
     if not found:
