@@ -88,6 +88,7 @@ def test_a_move_back_that_is_killed_again_and_again_sends_each_once(
         "names": {},
         "clusters": {"gis": "held", "default": ""},
         "native": [],
+        "abandoned_before": "",
     }
     places, kills = random.Random(11), 0
     for _ in range(8):
