@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from testbed import hosts
 from testbed.air_risk import AirRisk
 from testbed.faults import Scene
 
-HOST = "cutover-molecule-faults"
+# The scenario's own host, made by `create` and `prepare`; FAULTS_HOST names another one.
+OWN_HOST = "cutover-molecule-faults"
+HOST = os.environ.get("FAULTS_HOST", OWN_HOST)
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 
 
@@ -36,12 +39,22 @@ def before() -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+@pytest.fixture(scope="session")
+def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scenario's inventory with the host that is used."""
+    folder = tmp_path_factory.mktemp("inventory")
+    shutil.copytree(INVENTORY, folder, dirs_exist_ok=True)
+    entries = folder / "hosts.yml"
+    entries.write_text(entries.read_text("utf-8").replace(OWN_HOST, HOST), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
 def scene(
-    host: hosts.Host, before: dict[str, Any], request: pytest.FixtureRequest
+    host: hosts.Host, inventory: Path, before: dict[str, Any], request: pytest.FixtureRequest
 ) -> Iterator[Scene]:
     """Users at work in the host from now on; what became of their tasks is written down."""
-    found = Scene(host, INVENTORY, before, request.node.name)
+    found = Scene(host, inventory, before, request.node.name)
     found.open()
     yield found
     found.leave()

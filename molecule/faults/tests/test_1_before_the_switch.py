@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from testbed import hosts
+from testbed import hosts, standing
 from testbed.air_risk import AirRisk
 from testbed.deploy import STATE
 from testbed.faults import NOTHING_CHANGED, Scene
@@ -96,3 +96,24 @@ def test_a_fault_before_the_switch_changes_nothing(
     scene.assert_told(text, fault.step, fault.reasons, NOTHING_CHANGED)
     scene.assert_untouched()
     scene.assert_as_before()
+
+
+@pytest.mark.slow
+def test_a_dump_that_was_damaged_since_the_preparation_is_made_anew(
+    scene: Scene, host: hosts.Host, app: AirRisk
+) -> None:
+    status, text = scene.play("prepare")
+    assert status == 0, text
+    prepared = app.manifest()["postgres_backup"]
+    damage = f"printf X | dd of={prepared['path']} bs=1 seek=1000 conv=notrunc"
+    host.run("sh", "-c", damage)
+    status, text = scene.play("migrate")
+    assert status == 0, text
+    assert f"{prepared['path']} is damaged" in text
+    made = app.manifest()["postgres_backup"]
+    assert made["verified"]
+    assert made["path"] != prepared["path"]
+    scene.assert_migrated()
+    status, text = scene.play("rollback")
+    assert status == 0, text
+    standing.assert_as_before(host, scene.before)
