@@ -35,7 +35,8 @@ options:
     description:
       - V(exec) runs in the service's running container.
       - V(run) makes a container after the service's model for this script alone, without its
-        dependencies, and removes it afterwards.
+        dependencies, and removes it afterwards. What a call left that was cut off together with its
+        host or its Docker daemon is removed by the next one.
     type: str
     choices: [exec, run]
     default: exec
@@ -114,6 +115,7 @@ printed:
   returned: always
 """
 
+import contextlib
 import json
 import os
 import tempfile
@@ -121,14 +123,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.cutover.django_q.plugins.module_utils.docker_cli import (
+    LABEL_PROJECT,
     PROJECT_ARGUMENTS,
     ComposeProject,
     DockerError,
     describe_container,
     last_lines,
     project_of,
+    run,
 )
 
+# Tells a one-off container of this module from those of other people.
+LABEL_SCRIPT = "cutover.django_q.script"
 PACKAGE = "ansible_collections.cutover.django_q.plugins.module_utils.app"
 
 # The program around the scripts. It keeps standard output for the result alone (what the
@@ -200,7 +206,7 @@ def override_for(
         binds: the service's bind mounts, [{source, target}].
         code_dir: replaces `project_dir` as their source; "" leaves them.
     """
-    changed: dict[str, Any] = {}
+    changed: dict[str, Any] = {"labels": {LABEL_SCRIPT: "true"}}
     if image:
         changed.update(image=image, pull_policy="never")
     if environment:
@@ -241,6 +247,22 @@ def running_container(project: ComposeProject, service: str) -> str:
     )
 
 
+def sweep(project: ComposeProject) -> None:
+    """Remove one-off containers that a call left which was cut off with its host or daemon."""
+    command = ["docker", "ps", "--all", "--quiet", "--no-trunc"]
+    for condition in (
+        f"label={LABEL_PROJECT}={project.name}",
+        f"label={LABEL_SCRIPT}",
+        "status=exited",
+        "status=dead",
+    ):
+        command += ["--filter", condition]
+    for container in run(command, timeout=60).split():
+        # One that has just ended goes by itself.
+        with contextlib.suppress(DockerError):
+            run(["docker", "rm", container], timeout=60)
+
+
 def command_for(project: ComposeProject, params: dict[str, Any], folder: str) -> list[str]:
     """The command that reads the program on standard input.
 
@@ -250,6 +272,7 @@ def command_for(project: ComposeProject, params: dict[str, Any], folder: str) ->
     service, python = params["service"], params["python"]
     if params["mode"] == "exec":
         return ["docker", "exec", "-i", running_container(project, service), python, "-"]
+    sweep(project)
     if params["overrides"]:
         project = ComposeProject(
             project.directory, project.name, list(params["overrides"]), project.env_files
