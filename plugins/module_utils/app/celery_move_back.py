@@ -213,7 +213,7 @@ def run(params: dict) -> dict:
     if not django_q_state.has_tables():
         return {**report, "changed": False, "seconds": 0.0}
     app = celery_state.application(params.get("celery_app", ""))
-    report["abandoned"] = celery_abandoned.give_back(app, params["abandoned_before"])
+    report["abandoned"] = celery_abandoned.give_back(app, params.get("abandoned_before", ""))
     paths = paths_of(app, params["names"])
     broker = celery_broker.run(params)
     if broker["transport"] == "redis":
