@@ -45,8 +45,11 @@ APP_PARTS = {
     "start": "Start manage.py qcluster.",
     "worker_main": "Start manage.py qcluster.",
 }
-
-
+#: Parts of the app that other rules look after.
+ELSEWHERE = frozenset(
+    "task periodic_task register_task send_task add_periodic_task Task config_from_object "
+    "autodiscover_tasks set_default set_current setup_security".split()
+)
 BROKER_ERRORS = ("connection_errors", "recoverable_connection_errors", "channel_errors")
 
 
@@ -174,14 +177,15 @@ def _attribute(context: Context, module: ModuleIndex, node: ast.Attribute) -> It
     around = module.parents[module.parents[node]]
     if isinstance(around, ast.Attribute) and around.attr in BROKER_ERRORS:
         return  # found as a whole
-    if node.attr in APP_PARTS and context.registry.is_app(module, node.value):
+    known = node.attr in APP_PARTS or node.attr not in ELSEWHERE
+    if known and context.registry.is_app(module, node.value):
         yield context.at(
             RULE,
             Level.ERROR,
             module,
             node,
             f"{module.text(node)} asks the Celery app.",
-            APP_PARTS[node.attr],
+            APP_PARTS.get(node.attr, "Do without it."),
         )
         return
     dotted = module.dotted(node)
@@ -243,9 +247,9 @@ EXAMPLES = (
             "shop/a.py": "from celery.result import AsyncResult\n"
             "from celery.signals import task_failure\n"
             "from shop.celery import app\n\nAsyncResult('x')\n"
-            "task_failure.connect(print)\napp.control.revoke('x')\n",
+            "task_failure.connect(print)\napp.control.revoke('x')\napp.signature('one')\n",
         },
-        ("shop/a.py:5", "shop/a.py:6", "shop/a.py:7"),
+        ("shop/a.py:5", "shop/a.py:6", "shop/a.py:7", "shop/a.py:8"),
     ),
     Example(
         "the id of the running task, and a task sent by name",

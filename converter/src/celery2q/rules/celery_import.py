@@ -2,7 +2,8 @@
 
 By statement and by name (`import_module("celery")`). What the other rules convert takes its imports
 along. An import that is left over fails at start as soon as the package is gone. Exceptions with a
-twin in the helper or in Django are imported from there.
+twin in the helper or in Django are imported from there; `get_task_logger` becomes
+`logging.getLogger`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ PACKAGES = frozenset(
     "celery kombu billiard django_celery_beat django_celery_results djcelery celery_once "
     "celery_singleton flower".split()
 )
+LOGGER = "celery.utils.log.get_task_logger"
 #: Packages of other names that cannot be without Celery.
 BUILT_ON = re.compile(r"^(?:celery_\w+|django_celery_\w+|\w+_celery)$")
 #: Functions that import by name.
@@ -43,9 +45,37 @@ def check(context: Context) -> Iterator[Finding]:
             yield from _check(context, module, node)
         for call in module.calls:
             yield from _by_name(context, module, call)
+            if module.dotted(call.func) == LOGGER:
+                yield _logger(context, module, call.func)
         for attribute in module.attributes:
             if module.dotted(attribute) in TWINS and isinstance(attribute.value, ast.Attribute):
                 yield _attribute(context, module, attribute)
+
+
+def _logger(context: Context, module: ModuleIndex, node: ast.expr) -> Finding:
+    kind = "Name" if isinstance(node, ast.Name) else "Attribute"
+    names = [inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)]
+    bound = module.binding("logging", node)
+    own = bound is not None and bound.target != "logging"
+    return context.at(
+        RULE,
+        Level.ERROR,
+        module,
+        node,
+        f"{LOGGER} is used.",
+        "Use logging.getLogger; the cluster configures no loggers of its own.",
+        edits=[]
+        if own
+        else [
+            module.edit(
+                kind,
+                node,
+                lambda _: cst.parse_expression("logging.getLogger"),
+                imports=[("logging", "")],
+                drops=names,
+            )
+        ],
+    )
 
 
 def _is_celerys(context: Context, name: str) -> bool:
@@ -179,6 +209,18 @@ EXAMPLES = (
             "from django_celery_beat.models import PeriodicTask\n",
         },
         ("shop/__init__.py:1", "shop/a.py:1", "shop/a.py:2", "shop/a.py:3"),
+    ),
+    Example(
+        "the logger of a task",
+        {
+            "shop/__init__.py": "",
+            "shop/a.py": "from celery.utils.log import get_task_logger\n\n"
+            "logger = get_task_logger(__name__)\n",
+            "shop/b.py": "from celery.utils import log\n\nlogging = 1\n"
+            "logger = log.get_task_logger(__name__)\n",
+        },
+        ("shop/a.py:1", "shop/a.py:3", "shop/b.py:1", "shop/b.py:4"),
+        {"shop/a.py": "import logging\n\nlogger = logging.getLogger(__name__)\n"},
     ),
     Example(
         "packages that are built on Celery, and imports by name",
