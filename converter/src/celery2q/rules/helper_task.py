@@ -184,18 +184,36 @@ def _outside(context: Context, module: ModuleIndex, node: ast.Attribute) -> Find
     """What is asked of a task of the helper's by its name."""
     if node.attr not in CELERYS or not isinstance(node.ctx, ast.Load):
         return None
-    dotted = context.project.resolve(module, node.value)
+    if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"):
+        return None
+    own = _own_names(context, module, node.value)
+    if own is None or node.attr in own:
+        return None
+    return _found(context, module, node, module.text(node), node.attr)
+
+
+def _own_names(context: Context, module: ModuleIndex, node: ast.expr) -> set[str] | None:
+    """What a task has of its project; None where an expression names no task with a class."""
+    dotted = context.project.resolve(module, node.func if isinstance(node, ast.Call) else node)
     found = context.project.definition(dotted) if dotted else None
-    if found is None or not isinstance(found[1].node, FUNCTIONS):
+    if found is None:
         return None
-    decorator = _helper_decorator(context, found[0], found[1].node)
-    if decorator is None:
-        return None
-    if isinstance(decorator, ast.Call):
+    owner, definition = found[0], found[1].node
+    if isinstance(definition, FUNCTIONS) and not isinstance(node, ast.Call):
+        decorator = _helper_decorator(context, owner, definition)
+        if not isinstance(decorator, ast.Call):
+            return None if decorator is None else set()
         named = {keyword.arg: keyword.value for keyword in decorator.keywords}
-        if node.attr in _names(context, context.registry.base_of(found[0], named.get("base"))):
-            return None
-    return _found(context, module, node, f"{dotted}.{node.attr}", node.attr)
+        return _names(context, context.registry.base_of(owner, named.get("base")))
+    if isinstance(definition, ast.Call) and not isinstance(node, ast.Call):
+        made = definition.func
+        if isinstance(made, ast.Attribute) and made.attr == "register_task" and definition.args:
+            inner = definition.args[0]
+            made = inner.func if isinstance(inner, ast.Call) else inner
+        return _own_names(context, owner, made) if not isinstance(made, ast.Call) else None
+    if isinstance(definition, ast.ClassDef) and _is_task_class(context, owner, definition):
+        return set(owner.scopes[definition]) | _names(context, _base_of(context, owner, definition))
+    return None
 
 
 def _found(context: Context, module: ModuleIndex, node: ast.AST, what: str, name: str) -> Finding:
@@ -230,9 +248,10 @@ EXAMPLES = (
             "shop/tasks.py": _HELPER + "@q_task(bind=True)\ndef send(self, order):\n"
             "    self.update_state(state='PROGRESS')\n\n\n@q_task\ndef other():\n    pass\n\n\n"
             "class Whole(QTask):\n    def run(self):\n        self.backend.get(1)\n\n\n"
-            "send.apply(args=(1,))\nother.s(1)\nother.AsyncResult(1)\n",
+            "send.apply(args=(1,))\nother.s(1)\nother.AsyncResult(1)\n"
+            "whole = Whole()\nwhole.apply()\nWhole().s(1)\nWhole.si(1)\n",
         },
-        tuple(f"shop/tasks.py:{line}" for line in (6, 16, 19, 20, 21)),
+        tuple(f"shop/tasks.py:{line}" for line in (6, 16, 19, 20, 21, 23, 24, 25)),
     ),
     Example(
         "what the helper's tasks have, and what a project's base class gives them",
