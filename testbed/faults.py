@@ -23,7 +23,7 @@ from testbed.load import FOLDER, Load
 USERS = {"rate": 2, "seconds": "0:0.2", "countdown_share": 0.25, "countdown": "1:15"}
 #: Both of the worker's processes are busy, so that what comes after waits in Redis.
 BUSY = {"count": 2, "rate": 20, "seconds": 60, "countdown_share": 0}
-BACKLOG = {"count": 2000, "rate": 150, "seconds": 0, "countdown_share": 0.1, "countdown": "60:90"}
+BACKLOG = {"count": 2000, "rate": 150, "seconds": 0, "countdown_share": 0.1, "countdown": "30:60"}
 #: What an operator reads after a failure, by what it left.
 NOTHING_CHANGED = "The service runs what it ran before; nothing that runs was changed."
 TAKEN_BACK = "The service runs what it ran before; everything that was changed was taken back."

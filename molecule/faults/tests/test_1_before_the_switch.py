@@ -33,6 +33,7 @@ class Fault:
         spoil, mend: Shell in the host, before and after.
         spoil_sql, mend_sql: The same in the application's database.
         when, do: Shell in the host: done as soon as the condition holds.
+        marks: Of the test: the slow ones are not in `make test`.
     """
 
     step: str
@@ -44,6 +45,7 @@ class Fault:
     mend_sql: str = ""
     when: str = "true"
     do: str = "true"
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
 FAULTS = {
@@ -65,21 +67,26 @@ FAULTS = {
         reasons=["ledger_execution"],
         spoil_sql=FRAGILE,
         mend_sql="DROP TABLE fragile; DROP FUNCTION has_ledger",
+        marks=(pytest.mark.slow,),
     ),
     "build_failing": Fault(
         step="Refuse",
         reasons=["release_not_built", "the build fails on purpose"],
         variables={"release_target_ref": "bad-build"},
+        marks=(pytest.mark.slow,),
     ),
     "secret_key_that_differs": Fault(
         step="Refuse",
         reasons=["secret_key_changed", "SECRET_KEY is another one in the target's image"],
         variables={"release_target_ref": "other-key"},
+        marks=(pytest.mark.slow,),
     ),
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=fault.marks) for name, fault in FAULTS.items()]
+)
 def test_a_fault_before_the_switch_changes_nothing(
     name: str, scene: Scene, host: hosts.Host, app: AirRisk
 ) -> None:

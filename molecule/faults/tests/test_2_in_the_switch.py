@@ -19,12 +19,14 @@ class Fault:
         step: Words of the step that fails.
         reasons: Words of the reason.
         variables: Given to migrate.yml besides.
+        marks: Of the test: the slow ones are not in `make test`.
     """
 
     ref: str
     step: str
     reasons: list[str]
     variables: dict[str, Any] = field(default_factory=dict)
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
 FAULTS = {
@@ -37,18 +39,21 @@ FAULTS = {
         "bad-setup",
         step="Run setup_schedules",
         reasons=["setup_schedules fails on purpose"],
+        marks=(pytest.mark.slow,),
     ),
     "qcluster_crash_looping": Fault(
         "bad-qcluster",
         step="Prove | ",
         reasons=["qcluster"],
         variables={"qcluster_start_timeout": 20},
+        marks=(pytest.mark.slow,),
     ),
     "qcluster_that_takes_no_task": Fault(
         "deaf-qcluster",
         step="Require that each cluster finished its task",
         reasons=["did not finish a probe task within 15 s"],
         variables={"qcluster_start_timeout": 15},
+        marks=(pytest.mark.slow,),
     ),
     "web_unhealthy_on_the_new_release": Fault(
         "bad-web",
@@ -59,7 +64,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=fault.marks) for name, fault in FAULTS.items()]
+)
 def test_a_fault_in_the_switch_goes_back_by_itself(name: str, scene: Scene, app: AirRisk) -> None:
     fault = FAULTS[name]
     status, text = scene.play("migrate", release_target_ref=fault.ref, **fault.variables)

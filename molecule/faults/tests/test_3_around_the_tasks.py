@@ -25,6 +25,7 @@ def migrate_told(
     scene.assert_as_before()
 
 
+@pytest.mark.slow
 def test_a_task_that_outlives_the_drain_goes_on(scene: Scene) -> None:
     migrate_told(
         scene,
@@ -62,6 +63,7 @@ def test_redis_down_during_the_move(scene: Scene) -> None:
     )
 
 
+@pytest.mark.slow
 def test_postgresql_restarted_during_the_move(scene: Scene, host: hosts.Host, app: AirRisk) -> None:
     migrate_told(
         scene,

@@ -43,7 +43,7 @@ def bring_to_an_end(scene: Scene, playbook: str) -> None:
     ("blow", "phase", "playbook"),
     [
         ("cut_power", "celery", "rollback"),
-        ("kill_docker", "qcluster", "migrate"),
+        pytest.param("kill_docker", "qcluster", "migrate", marks=slow),
         pytest.param("cut_power", "schedules", "migrate", marks=slow),
         pytest.param("cut_power", "qcluster", "migrate", marks=slow),
         pytest.param("cut_power", "web", "migrate", marks=slow),
