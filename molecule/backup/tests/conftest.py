@@ -13,21 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from testbed.air_risk import AirRisk
 from testbed.deploy import PROJECT, STATE
 
+pytest_plugins = ("testbed.fixtures",)
 ROOT = Path(__file__).resolve().parents[3]
 INVENTORY = Path(__file__).resolve().parents[1] / "inventory"
 HOST = "cutover-molecule-backup"
 BACKUPS = f"{STATE}/backups"
 
 Play = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def app(host: Any) -> AirRisk:
-    """The application in the host."""
-    return AirRisk(lambda *command: host.check_output(shlex.join(command)))
 
 
 @pytest.fixture

@@ -1,22 +1,14 @@
-"""What the tests of both stages use: the application, and the database that is elsewhere."""
+"""Fixtures: those of all scenarios, and the database that is elsewhere."""
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from testbed.air_risk import AirRisk
 
+pytest_plugins = ("testbed.fixtures",)
 POSTGRES = "cutover-molecule-managed_db-postgres"
-
-
-@pytest.fixture
-def app(host: Any) -> AirRisk:
-    """The application in the host."""
-    return AirRisk(lambda *command: host.check_output(shlex.join(command)))
 
 
 @pytest.fixture
