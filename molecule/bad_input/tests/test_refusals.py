@@ -121,26 +121,34 @@ KEEP = f"cp -p {PROJECT}/{{0}} /tmp/kept && "
 BACK = f"cp -p /tmp/kept {PROJECT}/{{0}} && rm /tmp/kept"
 
 CASES = {
-    "unknown_service": Case(
-        {"deployment_worker_services": ["celery_worke"]},
-        ["service_unknown", "'celery_worke'", "is it 'celery_worker'?"],
-    ),
-    "missing_ref": Case(
-        {"release_target_ref": "django-p"},
-        ["target_ref_missing", "'django-p'", "django-q"],
-    ),
-    "no_ref": Case({"release_target_ref": ""}, ["target_ref_not_set", "release_target_ref"]),
-    "no_room": Case(
-        {"deployment_state_dir": "/var/lib/tiny"},
-        ["no_room", "/var/lib/tiny", "dump", "archives of the images"],
-        spoil="mkdir -p /var/lib/tiny && mount -t tmpfs -o size=16m tiny /var/lib/tiny",
-        mend="umount /var/lib/tiny && rmdir /var/lib/tiny",
-    ),
-    "wrong_password_of_the_backup": Case(
-        {"postgres_backup_user": "air_risk", "postgres_backup_password": "wrong-word"},
-        ["database_wrong_password", "postgres_backup_password"],
+    # What is independent of each other is said in one go.
+    "several_at_once": Case(
+        {
+            "deployment_beat_services": ["beat"],
+            "deployment_queue_clusters": {"default": ""},
+            "deployment_state_dir": "/var/lib/tiny",
+            "deployment_worker_services": ["celery_worke"],
+            "postgres_backup_user": "air_risk",
+            "postgres_backup_password": "wrong-word",
+            "preflight_compose_min_version": "99.0",
+            "release_target_ref": "django-p",
+        },
+        [
+            *("8 errors", "compose_too_old"),
+            *("service_unknown", "'celery_worke'", "is it 'celery_worker'?", "'beat'"),
+            *("target_ref_missing", "'django-p'", "django-q"),
+            *("no_room", "/var/lib/tiny", "dump", "archives of the images"),
+            *("database_wrong_password", "postgres_backup_password"),
+            *("git_local_changes", "manage.py"),
+            *("queue_without_cluster", "'gis'"),
+        ],
+        spoil="mkdir -p /var/lib/tiny && mount -t tmpfs -o size=16m tiny /var/lib/tiny && "
+        + KEEP.format("manage.py")
+        + f"echo '# mine' >> {PROJECT}/manage.py",
+        mend=BACK.format("manage.py") + " && umount /var/lib/tiny && rmdir /var/lib/tiny",
         absent=["wrong-word"],
     ),
+    "no_ref": Case({"release_target_ref": ""}, ["target_ref_not_set", "release_target_ref"]),
     "wrong_password_of_the_application": Case(
         {},
         ["target_does_not_start", "password authentication failed"],
@@ -164,12 +172,6 @@ CASES = {
         {"deployment_project_dir": "/srv/nothing", "deployment_project_name": "air_risk"},
         ["project_dir_missing", "/srv/nothing", "deployment_project_dir"],
     ),
-    "local_changes": Case(
-        {},
-        ["git_local_changes", "manage.py"],
-        spoil=KEEP.format("manage.py") + f"echo '# mine' >> {PROJECT}/manage.py",
-        mend=BACK.format("manage.py"),
-    ),
     "ref_without_setup_schedules": Case(
         {"release_target_ref": "no-setup-schedules"},
         ["setup_schedules_missing", "setup_schedules.py"],
@@ -191,10 +193,6 @@ CASES = {
         ["lint_impossible", "no program /nowhere/celery2q", "pip install ./converter"],
         playbook="preflight",
     ),
-    "queue_without_cluster": Case(
-        {"deployment_queue_clusters": {"default": ""}},
-        ["queue_without_cluster", "'gis'"],
-    ),
     "another_run_holds_the_lock": Case(
         {},
         ["another-control-node", "20260101T000000Z-aaaa", f"rm {HOME}/lock"],
@@ -211,14 +209,6 @@ CASES = {
     "argument_of_the_wrong_type": Case(
         {"postgres_backup_keep": "many", "deployment_compose_files": {"a": "dict"}},
         ["2 arguments of ", "- postgres_backup: postgres_backup_keep", "deployment_compose_files"],
-    ),
-    "several_at_once": Case(
-        {
-            "release_target_ref": "django-p",
-            "deployment_beat_services": ["beat"],
-            "preflight_compose_min_version": "99.0",
-        },
-        ["3 errors", "target_ref_missing", "service_unknown", "compose_too_old"],
     ),
     # The last one: it starts the containers anew.
     "docker_not_running": Case(
