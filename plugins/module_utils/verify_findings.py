@@ -32,11 +32,13 @@ PROBE_FIX = {
 }
 
 
-def finding(identifier: str, found: str, expected: str, fix: str) -> Finding:
-    """One finding of the level error."""
+def finding(
+    identifier: str, found: str, expected: str, fix: str, level: str = "error"
+) -> Finding:
+    """One finding; a ``warning`` is shown, an ``error`` is a reason to go back."""
     return {
         "id": identifier,
-        "level": "error",
+        "level": level,
         "found": found,
         "expected": expected,
         "fix": fix,
@@ -85,6 +87,9 @@ def bystanders_touched(
 ) -> list[Finding]:
     """Services that the migration had no business with and that are not as they were.
 
+    A restart is a warning: the host may have been restarted meanwhile, and a run that goes on
+    after it must not go back for that.
+
     Args:
         before: the manifest's `preflight.services`.
         names: the bystanders.
@@ -111,6 +116,7 @@ def bystanders_touched(
                         f"{item['name']} was started at {item['started_at']}",
                         f"{was[identifier]['started_at']}, as before the migration",
                         f"Look at `docker compose logs {name}` and at who restarted it.",
+                        level="warning",
                     )
                 )
     return found

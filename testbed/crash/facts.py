@@ -21,23 +21,23 @@ def take(host: Host) -> dict[str, Any]:
 
     Returns:
         containers (name to image, state, restart policy and hash of the model), git, compose (the
-        file's SHA-256), images (tag to id), volumes, networks, schedules and beat (by name),
-        migrations, state (of the manifest; "" without one) and files beside it.
+        file's SHA-256), images (the names of each), volumes, networks, schedules and beat (by
+        name), migrations, state (of the manifest; "" without one) and files beside it.
     """
     app = AirRisk(host.run)
     run_id, state = _run(host)
     git = ("git", "-C", PROJECT)
     template = "{{.Repository}}:{{.Tag}} {{.ID}}"
-    images = host.run("docker", "images", "--no-trunc", "--format", template)
+    images = names(host.run("docker", "images", "--no-trunc", "--format", template), run_id)
     return {
-        "containers": _containers(host),
+        "containers": _containers(host, images),
         "git": {
             "head": host.run(*git, "rev-parse", "HEAD"),
             "branch": host.run(*git, "branch", "--show-current"),
             "changes": host.run(*git, "status", "--porcelain"),
         },
         "compose": host.run("sha256sum", f"{PROJECT}/docker-compose.yml").split()[0],
-        "images": tags(images.splitlines(), run_id),
+        "images": sorted(images.values()),
         "volumes": sorted(host.run("docker", "volume", "ls", "--format", "{{.Name}}").split()),
         "networks": sorted(host.run("docker", "network", "ls", "--format", "{{.Name}}").split()),
         "schedules": {
@@ -73,21 +73,23 @@ def differences(found: dict[str, Any], expected: dict[str, Any]) -> list[str]:
     return result
 
 
-def tags(lines: list[str], run_id: str) -> list[str]:
-    """Tags and ids of images, those that a run keeps under a name for any run.
+def names(listed: str, run_id: str) -> dict[str, str]:
+    """What each image is called, the names of a run those of any run.
+
+    Two builds of one release are two images. So it is compared which names lead to the same one.
 
     Args:
-        lines: Of `docker images`: tag and id.
-        run_id: The current run's. What earlier runs keep is left out, without a current one it is
+        listed: By `docker images`: a line for each tag, with the image's id.
+        run_id: The current run's. What earlier runs keep is left out; without a current one it is
             not: nothing was to be left of them then.
     """
-    found = []
-    for line in lines:
-        of_run = RUN_ID.search(line)
-        if of_run and run_id and of_run[0] != run_id:
-            continue
-        found.append(RUN_ID.sub("<run>", line))
-    return sorted(found)
+    found: dict[str, list[str]] = {}
+    for line in listed.splitlines():
+        tag, identifier = line.split()
+        of_run = RUN_ID.search(tag)
+        if not (of_run and run_id and of_run[0] != run_id):
+            found.setdefault(identifier, []).append(RUN_ID.sub("<run>", tag))
+    return {identifier: " = ".join(sorted(tags)) for identifier, tags in found.items()}
 
 
 def live(schedules: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -119,7 +121,7 @@ def _run(host: Host) -> tuple[str, str]:
     return manifest["run_id"], manifest["state"]
 
 
-def _containers(host: Host) -> dict[str, dict[str, str]]:
+def _containers(host: Host, images: dict[str, str]) -> dict[str, dict[str, str]]:
     template = (
         "{{.Name}} {{.Image}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}} "
         '{{index .Config.Labels "com.docker.compose.config-hash"}}'
@@ -128,5 +130,6 @@ def _containers(host: Host) -> dict[str, dict[str, str]]:
     found = {}
     for line in host.run("docker", "inspect", "--format", template, *ids).splitlines():
         name, image, state, policy, model = line.split()
+        image = images.get(image, image)
         found[name] = {"image": image, "state": state, "policy": policy, "model": model}
     return found

@@ -135,11 +135,11 @@ def test_the_way_back_keeps_the_database() -> None:
     assert facts.differences({**found, "schedules": {}}, expected)
 
 
-def test_images_that_a_run_keeps_are_compared_whatever_its_id() -> None:
+def test_images_are_compared_by_the_names_that_lead_to_one() -> None:
     one, other = "20261125T130601Z-d2c1", "20261125T140000Z-aaaa"
-    lines = ["redis:7 r", f"kept/app:{one}-after a", f"kept/app:{other}-after b"]
-    assert facts.tags(lines, other) == ["kept/app:<run>-after b", "redis:7 r"]
-    assert len(facts.tags(lines, "")) == 3
+    listed = f"redis:7 r\nkept/app:{one}-after a\nkept/app:{other}-after b\napp:local b\n"
+    assert facts.names(listed, other) == {"r": "redis:7", "b": "app:local = kept/app:<run>-after"}
+    assert set(facts.names(listed, "")) == {"r", "a", "b"}
 
 
 def test_ci_counts_each_cell_of_the_sample_as_a_test() -> None:
