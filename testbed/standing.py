@@ -36,6 +36,7 @@ def assert_as_before(host: Host, before: dict[str, Any]) -> None:
     live = {name for name, repeats in app.schedules().items() if repeats != 0}
     assert live == set(before["schedules"]), sorted(live)
     assert_no_lock(host)
+    assert_database_stood(app)
     assert [row["engine"] for row in app.run_task(seconds=0.2)] == ["celery"]
 
 
@@ -76,6 +77,7 @@ def assert_migrated(
     wanted = (enabled - {"celery.backend_cleanup"}) | set(before["schedules"])
     assert live == wanted, (sorted(live), sorted(wanted))
     assert_no_lock(host)
+    assert_database_stood(app)
     assert [row["engine"] for row in app.run_task(seconds=0.2)] == ["django_q"]
 
 
@@ -88,3 +90,9 @@ def compose_is_back(host: Host, before: dict[str, Any]) -> bool:
 def assert_no_lock(host: Host) -> None:
     """Assert that no run holds the deployment."""
     assert "lock" not in host.run("ls", STATE).split()
+
+
+def assert_database_stood(app: AirRisk) -> None:
+    """Assert that no process of PostgreSQL died by a signal: the server ends every session then."""
+    log = app.compose("logs", "--no-log-prefix", "db")
+    assert "was terminated by signal" not in log, log[-3000:]

@@ -88,8 +88,8 @@ def dump_pipeline(
     arguments = ["-Fc", f"-Z{internal}", "-w", *arguments]
     if compression.by == "container":
         assert isinstance(client, ContainerClient)
-        script = f'set -o pipefail; pg_dump "$@" | zstd -q -{compression.level} -T0'
-        return [client.shell(script, arguments, application=application, lifeline=True)]
+        zstd = ["zstd", "-q", f"-{compression.level}", "-T0"]
+        return [client.filtered("pg_dump", arguments, zstd, application=application)]
     dump = client.program("pg_dump", arguments, application=application, lifeline=True)
     if compression.by == "pg_dump":
         return [dump]

@@ -10,6 +10,7 @@ over the network it stands in a PGPASSFILE of mode 0600 in a private folder.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -39,10 +40,17 @@ _WRAPPER = (
     "export PGPASSWORD; "
 )
 
-#: Ends the program when standard input does. A process that `docker exec` started outlives its
+#: Runs a job that ends when standard input does. A process that `docker exec` started outlives its
 #: client: a killed dump would leave a pg_dump behind that holds its locks for ever.
-_LIFELINE = "exec 3<&0; { cat <&3; kill 0; } >/dev/null 2>&1 & "
-_LIFELINE_END = " </dev/null; status=$?; kill $!; exit $status"
+#: No process but the shell itself may be left behind: the container's first process is the server,
+#: it adopts what is, and takes an adopted child's death by a signal for a crash of its own, ends
+#: every session and starts its recovery. So all are children of the shell, which waits for each.
+_LIFELINE = (
+    "exec 3<&0; {job} & pids={pids}; "
+    "{{ while read -r _; do :; done <&3; kill $pids; }} >/dev/null 2>&1 & watch=$!; "
+    "wait {waited}; status=$?; "
+    "{{ kill $watch; wait $watch; }} 2>/dev/null; exit $status"
+)
 
 #: Where distributions put PostgreSQL's programs, a folder for each major version.
 _CLIENT_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/*/bin")
@@ -257,18 +265,26 @@ class ContainerClient(Client):
         application: str = "",
         lifeline: bool = False,
     ) -> Invocation:
-        script = f'{_LIFELINE}"$@"{_LIFELINE_END}' if lifeline else 'exec "$@"'
+        script = 'exec "$@"'
+        if lifeline:
+            script = _LIFELINE.format(job='"$@" </dev/null 3<&-', pids="$!", waited="$pids")
         argv = ["sh", "-c", _WRAPPER + script, "sh", name, *arguments]
         return self._wrapped(argv, database, application, lifeline)
 
-    def shell(
-        self, script: str, arguments: list[str], *, application: str = "", lifeline: bool = False
-    ) -> Invocation:
+    def shell(self, script: str, arguments: list[str], *, application: str = "") -> Invocation:
         """Like :meth:`program` for a piece of bash that gets ``arguments`` as ``"$@"``."""
-        if lifeline:
-            script = f"{_LIFELINE}{{ {script}; }}{_LIFELINE_END}"
         argv = ["bash", "-c", _WRAPPER + script, "bash", *arguments]
-        return self._wrapped(argv, "", application, lifeline)
+        return self._wrapped(argv, "", application, lifeline=False)
+
+    def filtered(
+        self, name: str, arguments: list[str], filter_argv: list[str], *, application: str = ""
+    ) -> Invocation:
+        """Like :meth:`program` with a lifeline, its output piped through another program there."""
+        job = f'{name} "$@" </dev/null 3<&- | {shlex.join(filter_argv)} 3<&-'
+        # The first and the last of the pipe; its status is that of the first one that failed.
+        script = _LIFELINE.format(job=job, pids='"$(jobs -p) $!"', waited="%1")
+        argv = ["bash", "-c", f"{_WRAPPER}set -o pipefail; {script}", "bash", *arguments]
+        return self._wrapped(argv, "", application, lifeline=True)
 
     def has(self, *programs: str) -> bool:
         """Whether every one of ``programs`` is in the container."""

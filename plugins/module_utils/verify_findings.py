@@ -32,9 +32,7 @@ PROBE_FIX = {
 }
 
 
-def finding(
-    identifier: str, found: str, expected: str, fix: str, level: str = "error"
-) -> Finding:
+def finding(identifier: str, found: str, expected: str, fix: str, level: str = "error") -> Finding:
     """One finding; a ``warning`` is shown, an ``error`` is a reason to go back."""
     return {
         "id": identifier,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,58 @@ def test_a_program_that_is_not_there_has_the_status_of_a_shell(tmp_path: Path) -
     status, _, words = client.run(client.Invocation([str(tmp_path / "none")], {}))
     assert status == 127
     assert "not found" in words
+
+
+# Adopts orphans as the server does, which is a container's first process, and tells how they end.
+FIRST_PROCESS = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+shell = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, start_new_session=True)
+shell.stdin.write(b"\\n")
+shell.stdin.flush()
+if sys.argv[1] == "cut":
+    shell.stdin.close()
+print("status", shell.wait())
+sys.stdout.flush()
+if sys.argv[1] != "cut":
+    shell.stdin.close()
+while True:
+    try:
+        _, status = os.wait()
+    except ChildProcessError:
+        break
+    print("adopted", os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "dump", "status"),
+    [
+        ("whole", "exit 0", 0),
+        ("whole", "exit 3", 3),
+        ("cut", "exec sleep 60", 143),
+    ],
+)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_no_process_of_a_dump_is_left_to_the_server(
+    way: str, dump: str, status: int, filtered: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "pg_dump"
+    path.write_text(f"#!/bin/sh\n{dump}\n")
+    path.chmod(0o755)
+    inside = client.ContainerClient(client.Options(container="db"))
+    if filtered:
+        invocation = inside.filtered("pg_dump", ["-Fc"], ["cat"])
+    else:
+        invocation = inside.program("pg_dump", ["-Fc"], lifeline=True)
+    inner = invocation.argv[invocation.argv.index("db") + 1 :]
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PROCESS, way, *inner],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [f"status {status}"], done
+    assert way == "cut" or done.stderr == ""
