@@ -35,6 +35,8 @@ from urllib.parse import urlsplit
 # The most rows that one GET of the ledger returns.
 MOST_ROWS = 10_000
 POLL = 0.5
+# Seconds after which a task that should have ended is believed to have been killed.
+OVERDUE = 15.0
 
 
 class Unreadable(Exception):
@@ -234,10 +236,32 @@ def breaks(verdict: dict[str, Any], interrupted_ok: bool) -> list[str]:
     return found
 
 
-def settled(submissions: list[dict[str, Any]], executions: list[dict[str, Any]]) -> bool:
-    """Whether every accepted task has ended: of the tasks nothing is left to wait for."""
+def settled(
+    submissions: list[dict[str, Any]],
+    executions: list[dict[str, Any]],
+    killed_by: float | None = None,
+) -> bool:
+    """Whether every accepted task has ended: of the tasks nothing is left to wait for.
+
+    Args:
+        submissions: lines of the producer.
+        executions: of `executions_of`.
+        killed_by: where engines were killed by force, the moment to judge at. Celery acknowledges
+            early: what its worker had begun and should have ended by then comes back no more.
+            Django-Q runs it again, after Q_CLUSTER's `retry`.
+    """
     ended = {row["uid"] for row in executions if row["finished_at"] is not None}
-    return all(item["uid"] in ended for item in submissions if item["status"] == 202)
+    begun = {row["uid"]: row["started_at"] for row in executions if row["engine"] == "celery"}
+    return all(
+        item["uid"] in ended
+        or (
+            killed_by is not None
+            and item["uid"] in begun
+            and begun[item["uid"]] + item["seconds"] + OVERDUE < killed_by
+        )
+        for item in submissions
+        if item["status"] == 202
+    )
 
 
 def from_url(url: str) -> str:
@@ -356,7 +380,8 @@ def main(arguments: list[str]) -> int:
 
     def done(executions: list[dict[str, Any]]) -> bool:
         ticks = ticks_of(executions)
-        return settled(submissions, executions) and not (ticks and ticks["missed"])
+        now = time.time() if options.interrupted_ok else None
+        return settled(submissions, executions, now) and not (ticks and ticks["missed"])
 
     try:
         submissions = [item for path in options.accepted for item in documents(from_file(path))]

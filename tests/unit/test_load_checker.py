@@ -219,6 +219,16 @@ def test_settled_when_every_accepted_task_has_ended() -> None:
     assert not checker.settled(SUBMITTED[:1], [execution(0, finished_at=None)])
 
 
+def test_what_a_killed_celery_worker_had_begun_is_not_waited_for() -> None:
+    late = BEGIN + 60
+    cut = execution(0, finished_at=None, engine="celery")
+    assert checker.settled(SUBMITTED[:1], [cut], killed_by=late)
+    assert not checker.settled(SUBMITTED[:1], [cut], killed_by=BEGIN + 5)
+    assert not checker.settled(SUBMITTED[:1], [cut])
+    assert not checker.settled(SUBMITTED[:1], [{**cut, "engine": "django_q"}], killed_by=late)
+    assert not checker.settled(SUBMITTED[:2], [cut], killed_by=late)
+
+
 def write(path: Path, rows: list[dict[str, Any]]) -> str:
     """JSON lines in a file."""
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
