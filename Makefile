@@ -28,10 +28,10 @@ demo-rollback: ## Take the demo back to Celery
 demo-clean: ## Remove the demo's host
 	@$(TESTBED) demo --clean
 
-test: ## Run all that CI runs: lint, unit, molecule
+test: ## Run all that CI runs: lint, unit, molecule, a sample of the crash matrix
 	@$(TESTBED) check
 
-test-all: ## Run all that CI runs, the slow scenarios and tests, a sample of the crash matrix (hours)
+test-all: ## Run all that CI runs, and the slow scenarios and tests (hours)
 	@$(TESTBED) check --all
 
 lint: ## ansible-lint, yamllint, ruff, and that defaults and argument_specs agree
@@ -43,7 +43,7 @@ unit: ## Unit tests of plugins, testbed, converter and sample application
 molecule: ## Molecule's scenarios on Docker hosts of their own; one alone: make molecule SCENARIO=default
 	@$(TESTBED) check molecule $(if $(SCENARIO),--scenario $(SCENARIO))
 
-crash-sample: ## Kill the playbooks where phases begin, and at a few tasks more: part of make test-all
+crash-sample: ## Kill the playbooks where phases begin, and at a few tasks more: part of make test
 	@$(TESTBED) check crash-sample
 
 crash-matrix: ## Kill migrate.yml and rollback.yml at every task and go on: hours; SHARD=1/2 for a half

@@ -24,7 +24,6 @@ MOLECULE = ROOT / "molecule"
 GATE = "tests/unit/test_argument_specs.py"
 STEPS = ("lint", "unit", "molecule", "crash-sample")
 #: What does not fit into the time of `make test`: run when it is named, and by `make test-all`.
-SLOW_STEPS = ("crash-sample",)
 SLOW_SCENARIOS = ("rabbitmq",)
 #: The expression by which .config/molecule/config.yml selects tests; by default all but slow ones.
 ALL_TESTS = {"CUTOVER_TESTS": "slow or not slow"}
@@ -55,13 +54,12 @@ def check(steps: Sequence[str], scenario: str | None = None, slow: bool = False)
     Args:
         steps: Some of `STEPS`; empty for all of them.
         scenario: The one Molecule scenario to run; all of them without it.
-        slow: Run what is slow too: steps, scenarios, and tests that are marked so.
+        slow: Run what is slow too: scenarios, and tests that are marked so.
 
     Returns:
         Exit code: 0 when everything passed.
     """
-    usual = [step for step in STEPS if slow or step not in SLOW_STEPS]
-    wanted = [step for step in STEPS if step in (steps or usual)]
+    wanted = [step for step in STEPS if step in (steps or STEPS)]
     venv.ensure()
     if {"molecule", "crash-sample"} & set(wanted):
         engine.ensure()
