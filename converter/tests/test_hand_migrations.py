@@ -97,6 +97,10 @@ LEFT_BEHIND = {
         "task-decorator",
         {"shop/a.py": "from celery import shared_task\n\n\n@shared_task\ndef new():\n    pass\n"},
     ),
+    "progress of a task that was handed on": (
+        "task-progress",
+        {"shop/a.py": "def run(task):\n    task.update_state(state='PROGRESS', meta={})\n"},
+    ),
     "a SECRET_KEY of each process": (
         "secret-key",
         {
@@ -144,3 +148,19 @@ def test_the_clean_project_is_clean():
 @pytest.mark.parametrize(("rule", "files"), LEFT_BEHIND.values(), ids=LEFT_BEHIND)
 def test_it_is_found(rule: str, files: dict[str, str]):
     assert rule in rules_of(files)
+
+
+PROGRESS = "def run(unit):\n    unit.update_state(state={state!r}{more})\n"
+TAKES_IT = "class Unit:\n    def update_state(self, state, meta=None):\n        pass\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"shop/a.py": PROGRESS.format(state="open", more="")},
+        {"shop/a.py": PROGRESS.format(state="PROGRESS", more=", meta={}"), "shop/b.py": TAKES_IT},
+    ],
+    ids=["a state that is none of Celery's", "a method of the tree that takes the same"],
+)
+def test_progress_that_may_be_a_models_own_does_not_stop_a_deployment(files: dict[str, str]):
+    assert rules_of(files) == set()

@@ -216,6 +216,10 @@ class ModuleIndex:
         if node is self.tree:
             yield self.tree
 
+    def class_around(self, node: ast.AST) -> ast.ClassDef | None:
+        """The innermost class that a node stands in."""
+        return next((s for s in self.scopes_of(node) if isinstance(s, ast.ClassDef)), None)
+
     def binding(self, name: str, at: ast.AST) -> Binding | None:
         """What a name stands for at a node; None when this module does not bind it."""
         scope = self.binding_scope(name, at)

@@ -15,7 +15,7 @@ from celery2q.sources import Source, Tree
 MATTERS = re.compile(
     r"celery|kombu|shared_task|\.delay\b|apply_async|delay_on_commit|add_periodic_task|"
     r"async_task|\benqueue\b|q_task|django_q|Q_CLUSTER|CELERY|\.(?:si?|signature|subtask)\(|periodic_task|"
-    r"\.apply\(|\bAsyncResult\b|^SECRET_KEY\b|^INSTALLED_APPS\b",
+    r"\.apply\(|\.update_state\(|\bAsyncResult\b|^SECRET_KEY\b|^INSTALLED_APPS\b",
     re.MULTILINE,
 )
 #: What a loose script in a folder of the tree is not imported as, though it has the name.

@@ -51,7 +51,7 @@ def check(context: Context) -> Iterator[Finding]:
             if base is not None:
                 yield from _inside(context, module, node, _names(context, base))
         for kind in module.classes:
-            if _is_task_class(context, module, kind):
+            if is_task_class(context, module, kind):
                 own = set(module.scopes[kind]) | _names(context, _base_of(context, module, kind))
                 for item in kind.body:
                     if isinstance(item, FUNCTIONS):
@@ -97,7 +97,7 @@ def _helper_decorator(
     return None
 
 
-def _is_task_class(
+def is_task_class(
     context: Context, module: ModuleIndex, node: ast.ClassDef, depth: int = 0
 ) -> bool:
     """Whether a class is one of tasks, Celery's or the helper's."""
@@ -109,7 +109,7 @@ def _is_task_class(
             return True
         found = context.project.definition(dotted) if dotted and depth < 5 else None
         if found is not None and isinstance(found[1].node, ast.ClassDef):
-            if _is_task_class(context, found[0], found[1].node, depth + 1):
+            if is_task_class(context, found[0], found[1].node, depth + 1):
                 return True
     return False
 
@@ -192,6 +192,16 @@ def _outside(context: Context, module: ModuleIndex, node: ast.Attribute) -> Find
     return _found(context, module, node, module.text(node), node.attr)
 
 
+def finds_on(context: Context, module: ModuleIndex, node: ast.Attribute) -> bool:
+    """Whether an attribute is asked of a task, or of a class of tasks, that the tree names."""
+    if is_own_task(context, module, node.value):
+        return True
+    if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
+        return _own_names(context, module, node.value) is not None
+    owner = module.class_around(node)
+    return owner is not None and is_task_class(context, module, owner)
+
+
 def _own_names(context: Context, module: ModuleIndex, node: ast.expr) -> set[str] | None:
     """What a task has of its project; None where an expression names no task with a class."""
     dotted = context.project.resolve(module, node.func if isinstance(node, ast.Call) else node)
@@ -211,7 +221,7 @@ def _own_names(context: Context, module: ModuleIndex, node: ast.expr) -> set[str
             inner = definition.args[0]
             made = inner.func if isinstance(inner, ast.Call) else inner
         return _own_names(context, owner, made) if not isinstance(made, ast.Call) else None
-    if isinstance(definition, ast.ClassDef) and _is_task_class(context, owner, definition):
+    if isinstance(definition, ast.ClassDef) and is_task_class(context, owner, definition):
         return set(owner.scopes[definition]) | _names(context, _base_of(context, owner, definition))
     return None
 
