@@ -2,8 +2,11 @@
 
 import json
 import os
+import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,9 +39,10 @@ def lint(tree: Path, capsys) -> tuple[int, dict]:
     return status, json.loads(capsys.readouterr().out)
 
 
+HERE = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 BAD = {
     "no Python": (b"celery (((\n", "no Python 3"),
-    "Python 2": (b"import celery\nprint 'x'\n", "no Python 3"),
+    "Python 2": (b"import celery\nprint 'x'\n", f"no Python 3 that {HERE} can read (line 2: "),
     "not UTF-8": (b"# celery \xff\xfe\n", "neither UTF-8"),
     "an unknown encoding": (b"# coding: klingon\nimport celery\n", "neither UTF-8"),
     "a null byte": (b"import celery\n\x00\n", "null bytes"),
@@ -73,26 +77,55 @@ def test_a_link_out_of_the_tree(tree: Path, tmp_path: Path, capsys):
     assert (tree / "shop" / "inside.py").is_symlink()
 
 
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Somebody whom the file system refuses what modes forbid, which root never is."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
 def test_an_unreadable_folder(capsys):
-    """By the file system's own word: root, whom it never refuses, becomes somebody else."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "a.py").write_text(GOOD)
         assert lint(folder, capsys)[0] == 1  # what is imported late is imported now
         (folder / "locked").mkdir(mode=0)
-        root = os.geteuid() == 0
         try:
-            if root:
-                os.seteuid(65534)
-            status, report = lint(folder, capsys)
+            with nobody():
+                status, report = lint(folder, capsys)
         finally:
-            if root:
-                os.seteuid(0)
             (folder / "locked").chmod(0o755)
     assert status == 2
     assert report["skipped"] == [{"path": "locked", "reason": "unreadable: Permission denied"}]
     assert any(item["path"] == "a.py" for item in report["findings"])
+
+
+def test_a_folder_that_takes_no_files(capsys):
+    """Nothing is written, not even the files that come before."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "b").mkdir()
+        for path in ("a.py", "b/c.py"):
+            (folder / path).write_text(GOOD)
+        main(["convert", name])  # what is imported late is imported now
+        (folder / "b").chmod(0o555)
+        try:
+            with nobody():
+                status = main(["convert", name, "--write"])
+        finally:
+            (folder / "b").chmod(0o755)
+        assert {path.name for path in folder.rglob("*")} == {"a.py", "b", "c.py"}
+        assert {path.read_text() for path in folder.rglob("*.py")} == {GOOD}
+    assert status == 2
+    assert "b/c.py: its folder cannot be written to" in capsys.readouterr().err
 
 
 def test_a_new_file_does_not_leave_the_tree(tree: Path, tmp_path: Path, capsys):

@@ -197,12 +197,13 @@ def write(result: Conversion) -> list[str]:
         The paths that were written or removed.
 
     Raises:
-        OSError: a file cannot be written; those before it are whole, it is as it was. Where a
-            folder of one of them leads out of the tree nothing is written at all.
+        OSError: a file cannot be written; those before it are whole, it is as it was. Where the
+            folder of one leads out of the tree or takes no file, nothing is written at all.
     """
     done = []
     for path in sorted(result.changes):
         _stay_inside(result.before.root, path)
+        _takes_files(result.before.root, path)
     for path, text in sorted(result.changes.items()):
         full = result.before.root / path
         if text is None:
@@ -221,6 +222,17 @@ def _stay_inside(root: Path, path: str) -> None:
     top, folder = os.path.realpath(root), os.path.realpath((root / path).parent)
     if folder != top and not folder.startswith(top + os.sep):
         raise OSError(errno.ELOOP, "its folder is a symbolic link out of the tree", path)
+
+
+def _takes_files(root: Path, path: str) -> None:
+    """See that a file's folder, or the one that it will be made in, can be written to."""
+    folder = (root / path).parent
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(
+        folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids
+    ):
+        raise OSError(errno.EACCES, "its folder cannot be written to", path)
 
 
 def _replace(full: Path, data: bytes) -> None:

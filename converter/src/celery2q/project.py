@@ -22,6 +22,8 @@ MATTERS = re.compile(
 FOREIGN = sys.stdlib_module_names | frozenset(
     "celery kombu django django_q redis croniter flower sentry_sdk".split()
 )
+#: The Python whose grammar decides: what is written for a newer one is no Python to it.
+_READER = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 ROOT_MARKERS = ("manage.py", "setup.py", "pyproject.toml", "setup.cfg")
 
 
@@ -99,7 +101,8 @@ class Project:
                 self._indexes[path] = ModuleIndex(source, name, source.name == "__init__.py")
                 self.parsed += 1
             except SyntaxError as error:
-                self.tree.problem(path, f"no Python 3 (line {error.lineno}: {error.msg})")
+                line = f"line {error.lineno}: " if error.lineno else ""
+                self.tree.problem(path, f"no Python 3 that {_READER} can read ({line}{error.msg})")
                 self._indexes[path] = None
             except (ValueError, RecursionError, MemoryError) as error:
                 self.tree.problem(path, f"cannot be parsed: {error}")
