@@ -25,7 +25,8 @@ CALL = re.compile(r"\.(delay|apply_async|delay_on_commit)\s*\(")
 TASK = re.compile(r"^\s*@(?:[\w.]*\.)?(?:shared_task|task)\b", re.MULTILINE)
 LEFT = re.compile(
     r"celery|kombu|shared_task|\.apply_async\b|\.delay\(|delay_on_commit|\.update_state\(|"
-    r"\.AsyncResult\b|\.apply\((?:args|kwargs|throw|$)",
+    r"\.AsyncResult\b|\.apply\((?:args|kwargs|throw|$)|"
+    r"(?<!super\(\))\.(?:ready|successful|failed|forget)\(\)|\.revoke\(terminate",
     re.IGNORECASE,
 )
 OURS = re.compile(r"celery2q|celery_task_names", re.IGNORECASE)

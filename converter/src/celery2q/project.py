@@ -8,7 +8,7 @@ import sys
 from functools import cached_property
 
 from celery2q.config import Config
-from celery2q.index import Binding, ModuleIndex
+from celery2q.index import FUNCTIONS, Binding, ModuleIndex
 from celery2q.sources import Source, Tree
 
 #: A Python file is parsed only when its text holds one of these.
@@ -45,6 +45,7 @@ class Project:
         self.by_module: dict[str, Source] = {}
         self.module_names: dict[str, str] = {}
         self._indexes: dict[str, ModuleIndex | None] = {}
+        self._named: dict[str, list[ast.FunctionDef | ast.AsyncFunctionDef]] = {}
         self.parsed = 0
         for source in tree.files.values():
             if source.is_python:
@@ -138,6 +139,19 @@ class Project:
             if (module := self.index(source.path))
         ]
 
+    def functions_named(self, name: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """Every function and method of a name in the whole tree, read on first use."""
+        if name not in self._named:
+            pattern = re.compile(rf"\bdef {name}\b")
+            self._named[name] = [
+                node
+                for source in self.tree.files.values()
+                if source.is_python and pattern.search(source.text)
+                for node in _functions(source.text)
+                if node.name == name
+            ]
+        return self._named[name]
+
     @cached_property
     def packages(self) -> frozenset[str]:
         """The top-level packages and modules of the tree itself."""
@@ -200,3 +214,10 @@ class Project:
     def sorted_paths(self) -> list[str]:
         """All paths, sorted."""
         return sorted(self.tree.files)
+
+
+def _functions(text: str) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+    try:
+        return [node for node in ast.walk(ast.parse(text)) if isinstance(node, FUNCTIONS)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []

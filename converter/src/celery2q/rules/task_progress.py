@@ -10,7 +10,6 @@ is none of Celery's.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 
 from celery2q.context import Context, Example
@@ -43,8 +42,8 @@ def check(context: Context) -> Iterator[Finding]:
             if _known(context, module, func.value) or finds_on(context, module, func):
                 continue
             certain = state or "meta" in names
-            if certain and any(names <= _takes(method) for method in _methods(context)):
-                certain = False
+            methods = context.project.functions_named(METHOD) if certain else ()
+            certain = certain and not any(names <= _takes(method) for method in methods)
             yield _found(context, module, func, certain)
 
 
@@ -103,15 +102,6 @@ def _has_method(context: Context, module: ModuleIndex, node: ast.ClassDef, depth
             if _has_method(context, found[0], found[1].node, depth + 1):
                 return True
     return False
-
-
-def _methods(context: Context) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    """Every method of that name in the tree."""
-    pattern = re.compile(rf"\bdef {METHOD}\b")
-    for source in context.tree.files.values():
-        if source.is_python and pattern.search(source.text):
-            module = context.project.index(source.path)
-            yield from (node for node in module.functions if node.name == METHOD) if module else ()
 
 
 def _takes(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
