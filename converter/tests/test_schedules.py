@@ -241,3 +241,26 @@ def test_the_command_reads_code_and_an_export(tmp_path: Path, capsys):
     assert 'Row(name="code", func="shop.tasks.send", minutes=120, args=(3,)),' in (
         capsys.readouterr().out
     )
+
+
+def test_an_entry_of_several_lines_becomes_a_comment_of_one(tmp_path: Path):
+    """And a method of a project's own with beat's name is no schedule."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "__init__.py").write_text("")
+    (shop / "tasks.py").write_text(
+        "from celery import shared_task\nfrom celery.schedules import crontab\n"
+        "from shop.celery import app\n\n\n@shared_task\ndef send():\n    pass\n\n\n"
+        "@app.on_after_finalize.connect\ndef setup(sender, **kwargs):\n"
+        "    sender.add_periodic_task(crontab(minute=5), send.s(), name='a \"b\" \\'c\\'')\n"
+        "    sender.add_periodic_task(\n        often(\n            3\n        ), send.s()\n"
+        "    )\n\n\nclass Rows:\n    def add_periodic_task(self, name):\n        pass\n\n"
+        "    def run(self):\n        self.add_periodic_task('mine')\n"
+    )
+    (shop / "celery.py").write_text("from celery import Celery\n\napp = Celery('shop')\n")
+    (shop / "settings.py").write_text("INSTALLED_APPS = ['shop']\n")
+    main(["convert", str(tmp_path), "--write"])
+    text = (shop / "management/commands/setup_schedules.py").read_text()
+    compile(text, "setup_schedules.py", "exec")
+    assert "often( 3 )" in text and "mine" not in text
+    assert "name=" + repr("a \"b\" 'c'") in text

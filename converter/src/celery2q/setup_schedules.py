@@ -81,7 +81,7 @@ def rows_source(context: Context, entries: Iterable[Entry]) -> str:
     lines = []
     for entry in entries:
         if entry.timing is None or not entry.func:
-            lines.append(f"    # {entry.name}: {entry.problem}")
+            lines.append(f"    # {' '.join(f'{entry.name}: {entry.problem}'.split())}")
             continue
         parts = [f"name={_text(entry.name)}", f"func={_text(entry.func)}"]
         if entry.timing.kind == "minutes":
@@ -125,6 +125,8 @@ def _limit(context: Context, entry: Entry) -> float | None:
 
 
 def _text(value: str) -> str:
+    if not value.isprintable() or ('"' in value and "'" in value):
+        return repr(value)
     escaped = value.replace("\\", "\\\\")
     return f"'{escaped}'" if '"' in escaped else f'"{escaped}"'
 

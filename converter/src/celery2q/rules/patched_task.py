@@ -3,7 +3,8 @@
 `mock.patch("shop.tasks.send.delay")` becomes the helper's `patch_task("shop.tasks.send")`: its
 mock is called with the same arguments. For `.apply_async`, whose mock was called with `args=`
 and `kwargs=`, where the test asks no more than whether, how often and with what it was called;
-an assertion about `countdown=` and the like is lost, with a warning.
+an assertion about `countdown=` and the like is lost, with a warning. Patches of what is no task
+any more, and of Celery's own names in a module (`"shop.views.AsyncResult"`), are findings.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import libcst as cst
 
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
-from celery2q.index import ModuleIndex
+from celery2q.index import FUNCTIONS, ModuleIndex
 from celery2q.mocks import assertions
 from celery2q.send import quote
 from celery2q.tasks import TaskDef
@@ -24,6 +25,10 @@ RULE = "patched-task"
 KIND = "calls"
 ONCE = True  # the lost assertions cannot be found in the converted tree
 METHODS = ("delay", "apply_async", "delay_on_commit", "apply_async_on_commit")
+#: Those that nothing but a task of Celery's has.
+OWN = METHODS[1:]
+#: Names of Celery's that tests patch in the modules that import them.
+IMPORTED = frozenset(("AsyncResult", "GroupResult", "current_task", "current_app"))
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -61,6 +66,9 @@ def _check(context: Context, module: ModuleIndex, call: ast.Call, text: str) -> 
         rest = call.args[1:]
         if task is None and (whole := _task(context, dotted)) is not None:
             yield from _whole(context, module, call, whole, dotted)
+            return
+        if task is None and (gone := _gone(context, dotted)):
+            yield context.at(RULE, Level.ERROR, module, call, *gone)
             return
     else:
         return
@@ -123,6 +131,35 @@ def _check(context: Context, module: ModuleIndex, call: ast.Call, text: str) -> 
 
 def _task(context: Context, dotted: str) -> TaskDef | None:
     return context.registry.tasks.get(context.project.canonical(dotted)) if dotted else None
+
+
+def _gone(context: Context, dotted: str) -> tuple[str, str] | None:
+    """Message and fix where a patched name is Celery's, or a method of what is no task."""
+    path, _, name = dotted.rpartition(".")
+    owner = context.project.canonical(path)
+    found = context.project.definition(owner)
+    if name in METHODS and found is not None and isinstance(found[1].node, FUNCTIONS):
+        return (
+            f"A test patches {owner}.{name}, and {owner} is a plain function.",
+            f'Use patch_task("{owner}") of {context.helper}.',
+        )
+    place, rest = context.project.split(path)
+    if place is None:
+        return None
+    if name in OWN and rest and "." not in rest and found is None:
+        return (
+            f"A test patches {dotted}, and nothing here says what {path} is; only Celery's tasks "
+            "have such a method.",
+            f"Use patch_task of {context.helper} with the path of the function.",
+        )
+    target = context.project.canonical(dotted)
+    unbound = not rest and name not in place.top and not place.stars
+    if name in IMPORTED and (unbound or target.startswith("celery.")):
+        return (
+            f"A test patches {dotted}, which is Celery's.",
+            "Patch what stands there now in its place.",
+        )
+    return None
 
 
 def _whole(
@@ -202,8 +239,25 @@ EXAMPLES = (
         ("shop/tests.py:5", "shop/tests.py:7"),
     ),
     Example(
+        "patches of what is no task, of what cannot be followed, and of Celery's own names",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "from celery.result import AsyncResult\n\n\ndef send():\n    pass\n",
+            "shop/views.py": "from shop.jobs import send\nfrom shop.away import late\n",
+            "shop/tests.py": "from unittest.mock import patch\n\n"
+            'patch("shop.views.send.delay")\npatch("shop.views.late.apply_async")\n'
+            'patch("shop.jobs.AsyncResult", None)\npatch("shop.views.current_task")\n',
+        },
+        tuple(f"shop/tests.py:{line}" for line in (3, 4, 5, 6)),
+    ),
+    Example(
         "a patch of something else",
         _BASE
-        | {"shop/tests.py": '# celery\nfrom unittest import mock\n\nmock.patch("shop.x.delay")\n'},
+        | {
+            "shop/pool.py": "current_task = None\nworkers = pool()\n",
+            "shop/tests.py": '# celery\nfrom unittest import mock\n\nmock.patch("shop.x.delay")\n'
+            'mock.patch("other.views.AsyncResult")\nmock.patch("shop.pool.current_task")\n'
+            'mock.patch("shop.pool.workers.apply_async")\nmock.patch("shop.views.late.delay")\n',
+        },
     ),
 )

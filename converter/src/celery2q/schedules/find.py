@@ -123,6 +123,16 @@ def _updated(context: Context, module: ModuleIndex, call: ast.Call) -> ast.expr 
     return None
 
 
+def _own_method(module: ModuleIndex, node: ast.Attribute) -> bool:
+    """Whether `self.add_periodic_task` is a method of the class that it stands in."""
+    owner = module.class_around(node)
+    return (
+        owner is not None
+        and module.text(node.value) == "self"
+        and node.attr in module.scopes[owner]
+    )
+
+
 def _is_connected(node: ast.AST) -> bool:
     return isinstance(node, FUNCTIONS) and any(
         isinstance(inner, ast.Attribute) and inner.attr in CONNECTS
@@ -141,6 +151,7 @@ def _connected(context: Context, module: ModuleIndex) -> list[Place]:
             if isinstance(inner, ast.Call)
             and isinstance(inner.func, ast.Attribute)
             and inner.func.attr == "add_periodic_task"
+            and not _own_method(module, inner.func)
         ]
         if not calls:
             continue
