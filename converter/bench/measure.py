@@ -26,7 +26,7 @@ TASK = re.compile(r"^\s*@(?:[\w.]*\.)?(?:shared_task|task)\b", re.MULTILINE)
 LEFT = re.compile(
     r"celery|kombu|shared_task|\.apply_async\b|\.delay\(|delay_on_commit|\.update_state\(|"
     r"\.AsyncResult\b|\.apply\((?:args|kwargs|throw|$)|"
-    r"(?<!super\(\))\.(?:ready|successful|failed|forget)\(\)|\.revoke\(terminate",
+    r"(?<!super\(\))(?<!AppConfig)(?<!app_config)\.(?:ready|successful|failed|forget)\(\)|\.revoke\(terminate",
     re.IGNORECASE,
 )
 OURS = re.compile(r"celery2q|celery_task_names", re.IGNORECASE)

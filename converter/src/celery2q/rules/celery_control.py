@@ -26,6 +26,7 @@ ADVICE = {
     "celery.current_task": "Take what you need from the helper's q_task(bind=True).",
     "celery.states": "A Django-Q2 task has succeeded, failed, or is in the queue.",
 }
+PROGRESS = "Keep the progress in the cache or in a model, under the helper's current_task_id()."
 APP_PARTS = {
     "control": "Django-Q2 cannot be steered from outside; delete the OrmQ row to revoke a task.",
     "conf": "Say it in Q_CLUSTER, or do without it.",
@@ -125,13 +126,15 @@ def _use(
                 drops=[node.id],
             )
         ]
+    asks = module.parents.get(node)
+    progress = isinstance(asks, ast.Attribute) and asks.attr == "update_state"
     yield context.at(
         RULE,
         Level.ERROR,
         module,
         node,
         f"{dotted} is used, which only Celery has.",
-        ADVICE[dotted],
+        PROGRESS if progress else ADVICE[dotted],
         edits,
     )
 

@@ -65,13 +65,16 @@ def _check_call(
             f"{message}, and {reason}.",
             "Send it with async_task and keep what hangs on it by hand.",
         )
+    way = f"{send.function}({send.target}, …)"
+    if send.on_commit:
+        way = f"transaction.on_commit(partial({send.function}, {send.target}, …))"
     return context.at(
         RULE,
         Level.ERROR,
         module,
         call,
         f"{message}; a plain function has no such method.",
-        f"Send it with {send.function}({send.target}, …).",
+        f"Send it with {way}.",
         edits=[
             module.edit(
                 "Call",
