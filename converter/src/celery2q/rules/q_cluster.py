@@ -2,8 +2,7 @@
 
 Missing: it is made from Celery's settings. There: missing keys are added and a `retry` that is
 too small for `timeout` is raised, in an alternative cluster it is a finding. Defined twice: the
-later one wins in silence. A cache that no other process sees, no timeout, and `sync` outside of
-tests are findings.
+later one wins in silence. No timeout, and `sync` outside of tests are findings.
 """
 
 from __future__ import annotations
@@ -37,19 +36,13 @@ RULE = "q-cluster"
 KIND = "settings"
 #: Keys that a Q_CLUSTER that is there gets, if it lacks them.
 COMPLETED = ("queue_limit", "ack_failures", "max_attempts", "catch_up", "time_zone", "cache")
-HIDDEN_CACHES = ("locmem", "dummy")
 #: Settings modules that no service runs with.
 NO_SERVICE = re.compile(r"test|\bci\b|dev|local|debug", re.IGNORECASE)
 
 
 def check(context: Context) -> Iterator[Finding]:
     """Look at Q_CLUSTER."""
-    settings = context.settings.all("Q_CLUSTER")
-    plain = [
-        item
-        for item in settings
-        if not isinstance(item.statement, ast.AugAssign) and not _extends(item.value)
-    ]
+    plain = definitions(context)
     if not plain:
         yield from _missing(context)
         return
@@ -74,7 +67,15 @@ def check(context: Context) -> Iterator[Finding]:
             changes = [one for one in context.settings.changes if one.module is item.module]
             later = {one.name: one.value for one in changes if _after(one, item)}
             yield from _check(context, item, {**keys, **later})
-    yield from _cache(context, plain[0])
+
+
+def definitions(context: Context) -> list[Setting]:
+    """Where Q_CLUSTER is set, but for changes of what it was."""
+    return [
+        item
+        for item in context.settings.all("Q_CLUSTER")
+        if not isinstance(item.statement, ast.AugAssign) and not _extends(item.value)
+    ]
 
 
 def _after(one: Setting, other: Setting) -> bool:
@@ -280,51 +281,6 @@ def _alternatives(context: Context, item: Setting, keys: dict[str, ast.expr]) ->
             )
 
 
-def _cache(context: Context, cluster: Setting) -> Iterator[Finding]:
-    keys = cluster_dict(cluster) or {}
-    name = constant(keys.get("cache")) or "default"
-    caches = [
-        item
-        for item in context.settings.all("CACHES")
-        if item.module is cluster.module and isinstance(item.value, ast.Dict)
-    ]
-    for item in caches:
-        table = cluster_dict(item) or {}
-        entry = table.get(str(name))
-        backend = ""
-        if isinstance(entry, ast.Dict):
-            backend = str(
-                next(
-                    (
-                        constant(value)
-                        for key, value in zip(entry.keys, entry.values, strict=True)
-                        if constant(key) == "BACKEND"
-                    ),
-                    "",
-                )
-            )
-        if any(word in backend for word in HIDDEN_CACHES):
-            yield context.at(
-                RULE,
-                Level.WARNING,
-                item.module,
-                entry or item.value,
-                f"The cache {name!r} ({backend}) is seen by one process only: a cluster's health "
-                "cannot be read from outside it.",
-                "Use a file, database, memcached or Redis cache for Q_CLUSTER['cache'].",
-            )
-    if not context.settings.all("CACHES"):
-        yield context.at(
-            RULE,
-            Level.WARNING,
-            cluster.module,
-            cluster.statement,
-            "There is no CACHES setting, so the cache is in memory and seen by one process only: "
-            "a cluster's health cannot be read from outside it.",
-            "Use a file, database, memcached or Redis cache for Q_CLUSTER['cache'].",
-        )
-
-
 _BASE = {"shop/__init__.py": ""}
 _CACHES = "CACHES = {'default': {'BACKEND': 'django_redis.cache.RedisCache'}}\n"
 _TASK = "from celery import shared_task\n\n\n@shared_task\ndef send():\n    pass\n"
@@ -364,15 +320,6 @@ EXAMPLES = (
             "\n    'retry': 200, 'sync': True}\n",
         },
         ("shop/settings.py:2", "shop/settings.py:3"),
-    ),
-    Example(
-        "a cache in memory",
-        _BASE
-        | {
-            "shop/settings.py": "CACHES = {'default': {'BACKEND': 'x.locmem.LocMemCache'}}\n"
-            "Q_CLUSTER = {'workers': 1, 'queue_limit': 1, 'timeout': 60, 'retry': 200}\n"
-        },
-        ("shop/settings.py:1",),
     ),
     Example(
         "one that is missing where Celery is used",

@@ -11,28 +11,24 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from croniter import croniter
 
-from celery2q.calls import known_clusters, literal_text, target_of
+from celery2q.calls import known_clusters, target_of
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.scheduled import Scheduled, is_none, scheduled
 from celery2q.schedules.crontab import fires
-from celery2q.setup_schedules import COMMAND
-from celery2q.signatures import SCHEDULE_OPTIONS
 from celery2q.tasks import constant
 
 RULE = "schedule-row"
-MAKERS = frozenset("create get_or_create update_or_create".split())
 AT_ONCE = {
     "H": "HOURLY", "D": "DAILY", "W": "WEEKLY", "BW": "BIWEEKLY", "M": "MONTHLY",
     "BM": "BIMONTHLY", "Q": "QUARTERLY", "Y": "YEARLY",
 }  # fmt: skip
 #: What a schedule of a type must have beside it.
 NEEDED = {"CRON": "cron", "C": "cron", "MINUTES": "minutes", "I": "minutes"}
-MODEL = "django_q.models.Schedule"
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -43,114 +39,17 @@ def check(context: Context) -> Iterator[Finding]:
         if "/migrations/" in f"/{module.path}":
             continue
         for call in module.calls:
-            row = _row(context, module, call)
+            row = scheduled(context, module, call)
             if row is not None:
                 yield from _Check(context, module, row).run(clusters)
                 if not row.generated:
                     yield from _place(context, module, call, outside)
 
 
-@dataclass(frozen=True, eq=False)
-class _Row:
-    """A schedule as code makes it.
-
-    Attributes:
-        fields: its fields by name, but args and kwargs.
-        args: the function's positional arguments; None where they cannot be told.
-        kwargs: its keyword arguments by name; None where they cannot be told.
-        bad: (node, sentence) of arguments that the scheduler cannot read.
-        generated: whether it is a row of the generated command, which makes it later.
-    """
-
-    call: ast.Call
-    fields: dict[str, ast.expr]
-    args: int | None = 0
-    kwargs: frozenset[str] | None = frozenset()
-    bad: tuple[tuple[ast.expr, str], ...] = ()
-    generated: bool = False
-
-
-def _row(context: Context, module: ModuleIndex, call: ast.Call) -> _Row | None:
-    """The schedule that a call makes; None for any other call."""
-    func = call.func
-    dotted = context.project.resolve(module, func)
-    named = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-    hidden = any(keyword.arg is None for keyword in call.keywords)
-    if dotted == "django_q.tasks.schedule":
-        return _of_function(call, named, hidden)
-    if dotted == MODEL:
-        return _of_fields(call, named)
-    if (
-        isinstance(func, ast.Attribute)
-        and func.attr in MAKERS
-        and isinstance(func.value, ast.Attribute)
-        and context.project.resolve(module, func.value.value) == MODEL
-    ):
-        defaults = named.pop("defaults", None)
-        if isinstance(defaults, ast.Dict):
-            for key, value in zip(defaults.keys, defaults.values, strict=True):
-                if isinstance(name := constant(key), str):
-                    named[name] = value
-        return _of_fields(call, named)
-    if module.path.endswith(COMMAND) and dotted == f"{module.name}.Row":
-        args, kwargs = constant(named.pop("args", None)), constant(named.pop("kwargs", None))
-        return _Row(
-            call,
-            named,
-            len(args) if isinstance(args, tuple) else 0,
-            frozenset(map(str, kwargs)) if isinstance(kwargs, dict) else frozenset(),
-            generated=True,
-        )
-    return None
-
-
-def _of_function(call: ast.Call, named: dict[str, ast.expr], hidden: bool) -> _Row:
-    """`schedule(func, *args, **options and kwargs)`."""
-    fields = {name: value for name, value in named.items() if name in SCHEDULE_OPTIONS}
-    if call.args:
-        fields["func"] = call.args[0]
-    elif "func" in named:
-        fields["func"] = named["func"]
-    args = call.args[1:]
-    starred = any(isinstance(arg, ast.Starred) for arg in args)
-    kwargs = frozenset(named) - SCHEDULE_OPTIONS - {"func"}
-    return _Row(call, fields, None if starred else len(args), None if hidden else kwargs)
-
-
-def _of_fields(call: ast.Call, named: dict[str, ast.expr]) -> _Row:
-    """Fields of the model, args and kwargs as text."""
-    bad: list[tuple[ast.expr, str]] = []
-    count: int | None = 0
-    names: frozenset[str] | None = frozenset()
-    args, kwargs = named.pop("args", None), named.pop("kwargs", None)
-    if args is not None and constant(args) is None and not _is_none(args):
-        count = None
-    elif isinstance(text := constant(args), str) and text:
-        try:
-            count = len(literal_text(text, False))  # type: ignore[arg-type]
-        except ValueError:
-            count = None
-            bad.append((args, f"args {text!r} are no literals: this row stops all schedules."))  # type: ignore[arg-type]
-    if kwargs is not None and constant(kwargs) is None and not _is_none(kwargs):
-        names = None
-    elif isinstance(text := constant(kwargs), str) and text:
-        try:
-            found = literal_text(text, True)
-            names = frozenset(map(str, found)) if isinstance(found, dict) else None
-        except ValueError:
-            names = None
-            bad.append((kwargs, f"kwargs {text!r} are no literals: the scheduler takes none."))  # type: ignore[arg-type]
-    return _Row(call, named, count, names, tuple(bad))
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
 class _Check:
     """One schedule under examination."""
 
-    def __init__(self, context: Context, module: ModuleIndex, row: _Row) -> None:
+    def __init__(self, context: Context, module: ModuleIndex, row: Scheduled) -> None:
         self.context = context
         self.module = module
         self.row = row
@@ -171,7 +70,7 @@ class _Check:
             yield self.found(node, f"The schedule's {what}", "Write literals only.")
         yield from self.time()
         hook = fields.get("hook")
-        if hook is not None and not _is_none(hook):
+        if hook is not None and not is_none(hook):
             if problem := target_of(self.context, self.module, hook).problem:
                 yield self.found(
                     hook,
