@@ -97,6 +97,18 @@ LEFT_BEHIND = {
         "task-decorator",
         {"shop/a.py": "from celery import shared_task\n\n\n@shared_task\ndef new():\n    pass\n"},
     ),
+    "a result of the helper's task that is waited for": (
+        "plain-call",
+        {
+            "shop/q_tasks.py": "def q_task(**options):\n    pass\n",
+            "shop/a.py": "from shop.q_tasks import q_task\n\n\n@q_task(bind=True)\n"
+            "def send(self):\n    pass\n\n\ndef view():\n    return send.delay().get()\n",
+        },
+    ),
+    "a result of async_task that is waited for": (
+        "async-call",
+        {"shop/a.py": ASYNC + "return async_task('shop.jobs.send', 1).get()\n"},
+    ),
     "progress of a task that was handed on": (
         "task-progress",
         {"shop/a.py": "def run(task):\n    task.update_state(state='PROGRESS', meta={})\n"},

@@ -3,9 +3,9 @@
 Every way of sending is looked at: async_task and its classes, chains, the helper's enqueue, and
 partials of these. The function is looked up in the tree, a hook too; the arguments are held
 against its parameters; keyword arguments that async_task keeps for itself, options of Celery that
-it hands to the function, and a cluster that Q_CLUSTER does not know are errors. Model instances,
-requests, files and what belongs to a process are warnings as arguments: they are pickled as they
-were when the task was sent, if they can be pickled at all.
+it hands to the function, a cluster that Q_CLUSTER does not know, and an id that is asked like a
+result are errors. Model instances, requests, files and what belongs to a process are warnings as
+arguments: they are pickled as they were when the task was sent, if they can be pickled at all.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from celery2q.calls import Target, known_clusters, target_of
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.results import asked_of_id
 from celery2q.sendings import ENQUEUE, Sending, sendings
 from celery2q.tasks import constant
 from celery2q.weights import weight
@@ -25,6 +26,8 @@ RULE = "async-call"
 CELERY_OPTIONS = frozenset(
     "retry countdown eta expires queue priority max_retries routing_key link delay task_id".split()
 )
+#: Functions whose value is the id of the task that they send.
+GIVE_ID = ("async_task", "enqueue")
 
 
 def check(context: Context) -> Iterator[Finding]:
@@ -64,6 +67,7 @@ class _Check:
             )
         yield from self.options(clusters)
         yield from self.fit(target)
+        yield from self.value()
         for value in self.sending.values:
             if what := weight(self.context, self.module, value):
                 yield self.found(
@@ -101,6 +105,20 @@ class _Check:
                     f"{', '.join(unknown)}= is no option of the helper's enqueue.",
                     "Put the task's own arguments into args and kwargs.",
                 )
+
+    def value(self) -> Iterator[Finding]:
+        """What is asked of the task's id, which is all that a sending gives."""
+        call = self.sending.call
+        if not isinstance(call, ast.Call) or self.sending.partial:
+            return
+        name = (self.context.project.resolve(self.module, call.func) or "").rsplit(".", 1)[-1]
+        asked = asked_of_id(self.module, call) if name in GIVE_ID else ""
+        if asked:
+            yield self.found(
+                call,
+                f"{name} gives the task's id, a string, and .{asked} is asked of it.",
+                "Look the id up with django_q.tasks.fetch(id) where the result is wanted.",
+            )
 
     def fit(self, target: Target) -> Iterator[Finding]:
         """The arguments against the function's parameters."""
@@ -340,6 +358,28 @@ EXAMPLES = (
             '    async_task("shop.jobs.send", [number for number in range(3)], str(order))\n'
             "    order = Order.objects.get()\n    order = order.pk\n"
             '    async_task("shop.jobs.send", order)\n',
+        },
+    ),
+    Example(
+        "an id that is asked like a result",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "def send():\n    pass\n",
+            "shop/a.py": _IMPORT + "\ndef view():\n"
+            '    job = async_task("shop.jobs.send")\n    if job:\n        print(job.result)\n'
+            '    return async_task("shop.jobs.send").id\n',
+        },
+        ("shop/a.py:5", "shop/a.py:8"),
+    ),
+    Example(
+        "an id that is used as one",
+        {
+            "shop/__init__.py": "",
+            "shop/jobs.py": "def send():\n    pass\n",
+            "shop/a.py": _IMPORT + "from django_q.tasks import AsyncTask, fetch\n\n\n"
+            'def view():\n    key = async_task("shop.jobs.send")\n    print(key.upper())\n'
+            '    job = async_task("shop.jobs.send")\n    job = fetch(job)\n'
+            '    print(job.result)\n    AsyncTask("shop.jobs.send").run()\n',
         },
     ),
 )

@@ -68,7 +68,7 @@ def _check(context: Context, module: ModuleIndex, call: ast.Call, text: str) -> 
             yield from _whole(context, module, call, whole, dotted)
             return
         if task is None and (gone := _gone(context, dotted)):
-            yield context.at(RULE, Level.ERROR, module, call, *gone)
+            yield context.at(RULE, Level.ERROR, module, call.args[0], *gone)
             return
     else:
         return

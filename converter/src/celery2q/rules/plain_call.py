@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from celery2q.context import Context, Example
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
+from celery2q.results import asked_of_id
 from celery2q.rules.helper_task import is_own_task
 from celery2q.send import KNOWN, values_of
 from celery2q.tasks import constant
@@ -230,6 +231,17 @@ def _helper_task(context: Context, module: ModuleIndex, node: ast.Attribute) -> 
             f"{dotted} is sent with {odd[0]}=, which the helper's tasks do not know.",
             "Do by hand what hangs on it, and send it with enqueue.",
         )
+    sent = isinstance(call, ast.Call) and call.func is node
+    if sent and (asked := asked_of_id(module, call)):
+        return context.at(
+            RULE,
+            Level.ERROR,
+            module,
+            node,
+            f"{dotted} is sent with .{node.attr}, which gives the task's id, a string, and "
+            f".{asked} is asked of it.",
+            "Look the id up with django_q.tasks.fetch(id) where the result is wanted.",
+        )
     return context.at(
         RULE,
         Level.NOTE,
@@ -334,13 +346,14 @@ EXAMPLES = (
         ("shop/jobs.py:3",),
     ),
     Example(
-        "a task of the helper's, and one with an option that it does not know",
+        "a task of the helper's, one with an option that it does not know, and results",
         {
             "shop/a.py": "from shop.q_tasks import q_task\n\n\n@q_task(bind=True)\n"
             "def send(self):\n    self.apply_async()\n\n\nsend.delay()\n"
-            "send.apply_async(link=print)\n",
+            "send.apply_async(link=print)\n\n\ndef view():\n    job = send.delay()\n"
+            "    print(job.id)\n    return send.apply_async().get()\n",
         },
-        ("shop/a.py:9", "shop/a.py:10"),
+        ("shop/a.py:9", "shop/a.py:10", "shop/a.py:14", "shop/a.py:16"),
     ),
     Example(
         "a receiver that nothing explains",

@@ -16,7 +16,7 @@ from celery2q.context import Context, Example
 from celery2q.definitions import constant
 from celery2q.findings import Finding, Level
 from celery2q.index import FUNCTIONS, ModuleIndex
-from celery2q.rules.helper_task import FIXES, finds_on, is_task_class
+from celery2q.rules.helper_task import finds_on, is_task_class
 
 RULE = "task-progress"
 METHOD = "update_state"
@@ -113,7 +113,7 @@ def _takes(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
 
 def _found(context: Context, module: ModuleIndex, node: ast.Attribute, certain: bool) -> Finding:
     what = module.text(node.value).splitlines()[0][:50]
-    fix = FIXES[METHOD]
+    fix = "Keep the progress in the cache or in a model, under the task's id."
     return context.at(
         RULE,
         Level.ERROR if certain else Level.NOTE,
