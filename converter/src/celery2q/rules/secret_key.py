@@ -24,6 +24,8 @@ MADE = re.compile(
 def check(context: Context) -> Iterator[Finding]:
     """Look at every SECRET_KEY of the settings."""
     for module in context.modules:
+        if _has_no_apps(module):
+            continue
         for node in ast.walk(module.tree):
             if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
                 continue
@@ -43,6 +45,12 @@ def check(context: Context) -> Iterator[Finding]:
                     "another process signed.",
                     "Give every container the same key.",
                 )
+
+
+def _has_no_apps(module: ModuleIndex) -> bool:
+    """Whether settings install no app at all: they are a tool's, no cluster runs with them."""
+    found = module.top.get("INSTALLED_APPS")
+    return found is not None and isinstance(found.node, ast.List) and not found.node.elts
 
 
 def _kept(module: ModuleIndex, node: ast.Assign) -> bool:
@@ -71,6 +79,10 @@ EXAMPLES = (
             "    SECRET_KEY = FILE.read_text()\n"
             "else:\n    SECRET_KEY = secrets.token_hex()\n    FILE.write_text(SECRET_KEY)\n"
         },
+    ),
+    Example(
+        "settings of a tool, which install no app",
+        {"tool/settings.py": "import uuid\n\nSECRET_KEY = uuid.uuid4()\nINSTALLED_APPS = []\n"},
     ),
     Example("given", {"shop/settings.py": "import os\n\nSECRET_KEY = os.environ['KEY']\n"}),
 )
