@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from testbed import checks, demo, deploy, engine, golden, hosts, images, record, saved, venv
+from testbed import checks, demo, deploy, engine, faults, golden, hosts, images, record, saved, venv
 from testbed.console import TestbedError, fail, say
 from testbed.crash import matrix
 
@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     crash.add_argument("--markdown", type=Path, help="write the table to this file")
     crash.add_argument("--clean", action="store_true", help="remove results, hosts and states")
 
+    command("faults", _faults, "print the outcomes of the scenario faults as a table")
+
     clean = command("clean", _clean, "remove all hosts and what new ones are copied from")
     clean.add_argument("--images", action="store_true", help="remove the base images as well")
     return parser
@@ -150,6 +152,12 @@ def _crash_matrix(options: argparse.Namespace) -> int:
         beside=options.beside,
         markdown=options.markdown,
     )
+
+
+def _faults(_: argparse.Namespace) -> None:
+    if not faults.OUTCOMES.is_file():
+        raise TestbedError(f"no {faults.OUTCOMES}: run make molecule SCENARIO=faults first")
+    print(faults.markdown(faults.OUTCOMES.read_text(encoding="utf-8")))
 
 
 def _clean(options: argparse.Namespace) -> None:

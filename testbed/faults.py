@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from testbed.console import TestbedError, run
 from testbed.deploy import STATE
 from testbed.hosts import Host
 from testbed.load import FOLDER, Load
+from testbed.machine import ROOT
 
 #: A few tasks a second for both queues, a quarter of them with a countdown.
 USERS = {"rate": 2, "seconds": "0:0.2", "countdown_share": 0.25, "countdown": "1:15"}
@@ -36,8 +37,9 @@ MOMENT_SECONDS = 420.0
 SETTLE_SECONDS = 480.0
 #: Whether a moment has come, and what is done then.
 Step = tuple[Callable[[], bool], Callable[[], object]]
-#: Where the outcome of each fault is written down, one JSON document a line.
-OUTCOMES = "faults.jsonl"
+#: Where the outcome of each fault is written down, one JSON document a line, the latest last.
+OUTCOMES = ROOT / ".cache/faults.jsonl"
+COUNTS = ("accepted", "lost", "doubled", "early", "interrupted")
 
 
 class Scene:
@@ -222,16 +224,36 @@ class Scene:
         verdict = first.verdict(*others, wait=SETTLE_SECONDS, interrupted_ok=interrupted_ok)
         tasks = verdict["tasks"]
         outcome = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
             "fault": self.name,
             "stands": stands,
             "accepted": tasks["accepted"],
-            **{key: len(tasks[key]) for key in ("lost", "doubled", "early", "interrupted")},
+            **{key: len(tasks[key]) for key in COUNTS[1:]},
         }
-        folder = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-        with (folder / OUTCOMES).open("a", encoding="utf-8") as stream:
+        OUTCOMES.parent.mkdir(exist_ok=True)
+        with OUTCOMES.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(outcome) + "\n")
         print(f"\n{outcome}")
         assert verdict["broken"] == [], verdict
+
+
+def markdown(text: str) -> str:
+    """The latest outcome of each fault as a table, and the sums.
+
+    Args:
+        text: Of the file `OUTCOMES`.
+    """
+    latest = {found["fault"]: found for found in map(json.loads, text.splitlines())}
+    lines = [
+        f"| {' | '.join(('fault', 'stands then', *COUNTS, 'date'))} |",
+        "|---|---|" + "---:|" * len(COUNTS) + "---|",
+    ]
+    for found in latest.values():
+        counts = " | ".join(str(found[key]) for key in COUNTS)
+        title = found["fault"].removeprefix("test_").replace("_", " ")
+        lines.append(f"| {title} | {found['stands']} | {counts} | {found['date']} |")
+    sums = (f"{sum(found[key] for found in latest.values())} {key}" for key in COUNTS)
+    return "\n".join([*lines, "", f"{len(latest)} faults: {', '.join(sums)}."])
 
 
 def _difference(was: Any, now: Any) -> list[Any]:
