@@ -53,7 +53,8 @@ def run(cell: Cell, host_name: str, prefix: str, plan: Plan) -> dict[str, Any]:
 
 
 def _run(cell: Cell, host: hosts.Host, plan: Plan, result: dict[str, Any]) -> None:
-    load = Load(host, re.sub(r"[^a-z0-9-]", "-", cell.name)[-60:] + f"-{int(time.time())}")
+    words = re.sub(r"[^a-z0-9-]", "-", cell.name)[-60:].strip("-")
+    load = Load(host, f"{words}-{int(time.time())}")
     load.start(**stage.LOAD)
     first_tick = (time.time() // 60 + 1) * 60
     result["text"] = stage.die(host.name, cell.playbook, cell.point, cell.after)[-1500:]

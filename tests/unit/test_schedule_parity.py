@@ -290,3 +290,14 @@ def test_a_row_that_stops_the_scheduler_is_a_problem_whoever_made_it() -> None:
     assert "no literals" in result["problems"][0]["found"]
     parked = compare([], [row("new", [], defect="its function x does not exist", repeats=0)])
     assert parked["problems"] == []
+
+
+def test_an_interval_counts_from_beats_last_firing_where_that_is_known() -> None:
+    rows = [row("often", grid("2026-03-27T12:08:50", timedelta(minutes=10)), spec="every 10 min")]
+    documented = interval(first="2026-03-27T11:32:28")
+    assert compare([documented], rows)["problems"]
+    last = at("2026-03-27T11:58:50")
+    counted = schedule_parity.counted_from(documented, last)
+    assert compare([counted], rows)["problems"] == []
+    assert schedule_parity.counted_from(documented, None) == documented
+    assert schedule_parity.counted_from(crontab(), last) == crontab()

@@ -8,6 +8,7 @@ time after the hand-over, days later too.
 
 Params:
     entries: beat's entries as `celery_state` documented them; [] without Celery before.
+    beat_stopped_at: RFC 3339, when beat ended; "" where that is not known.
     native: the rows of Schedule as `django_q_state` documented them before the migration.
     accepted: names of entries whose differences the operator accepted.
     count: how many firing times are compared.
@@ -97,6 +98,18 @@ def expected_firings(entry: dict, after: datetime, count: int) -> list:
         last = datetime.fromisoformat(entry["next"][0]) - timedelta(seconds=seconds)
         return firing_times.interval_firings(seconds, last, after, count)
     raise ValueError(entry["problem"] or f"a schedule of the kind {entry['kind']!r}")
+
+
+def counted_from(entry: dict, last: datetime | None) -> dict:
+    """An interval's entry, its next firing counted from beat's last one where that is known.
+
+    What was documented before the migration may be long past, and a beat that was started anew
+    since has counted anew.
+    """
+    if last is None or entry["kind"] != "interval" or not entry["minutes"]:
+        return entry
+    following = as_utc(last) + timedelta(minutes=entry["minutes"])
+    return {**entry, "next": [following.isoformat()]}
 
 
 def same_phase(expected: list, found: list, seconds: float, tolerance: float) -> bool:
@@ -353,10 +366,19 @@ def run(params: dict) -> dict:
         {schedules: [{name, status, note}], problems: [{id, level, found, expected, fix}], rows:
         [{name, func, spec, repeats, next: [UTC]}], now}
     """
-    from ansible_collections.cutover.django_q.plugins.module_utils.app import schedules
+    from ansible_collections.cutover.django_q.plugins.module_utils.app import (
+        schedules,
+        schedules_hand_over,
+    )
 
+    known = schedules_hand_over.last_runs()
+    stopped = params["beat_stopped_at"]
+    stopped = schedules_hand_over.moment(stopped) if stopped else None
+    entries = [
+        counted_from(entry, known.get(entry["name"]) or stopped) for entry in params["entries"]
+    ]
     rows, now = read_rows(params["count"])
-    result = compare(params, rows, now, schedules.DROPPED_TASKS)
+    result = compare({**params, "entries": entries}, rows, now, schedules.DROPPED_TASKS)
     result["now"] = now.isoformat()
     result["rows"] = [
         {
