@@ -46,10 +46,11 @@ _WRAPPER = (
 #: it adopts what is, and takes an adopted child's death by a signal for a crash of its own, ends
 #: every session and starts its recovery. So all are children of the shell, which waits for each.
 _LIFELINE = (
-    "exec 3<&0; {job} & pids={pids}; "
+    "exec 3<&0; {start}; "
     "{{ while read -r _; do :; done <&3; kill $pids; }} >/dev/null 2>&1 & watch=$!; "
-    "wait {waited}; status=$?; "
-    "{{ kill $watch; wait $watch; }} 2>/dev/null; exit $status"
+    "{reap}; "
+    # By SIGKILL: a shell that was forked this moment can lose another signal.
+    "{{ kill -KILL $watch; wait $watch; }} 2>/dev/null; exit $status"
 )
 
 #: Where distributions put PostgreSQL's programs, a folder for each major version.
@@ -267,7 +268,8 @@ class ContainerClient(Client):
     ) -> Invocation:
         script = 'exec "$@"'
         if lifeline:
-            script = _LIFELINE.format(job='"$@" </dev/null 3<&-', pids="$!", waited="$pids")
+            start = '"$@" </dev/null 3<&- & pids=$!'
+            script = _LIFELINE.format(start=start, reap="wait $pids; status=$?")
         argv = ["sh", "-c", _WRAPPER + script, "sh", name, *arguments]
         return self._wrapped(argv, database, application, lifeline)
 
@@ -280,11 +282,15 @@ class ContainerClient(Client):
         self, name: str, arguments: list[str], filter_argv: list[str], *, application: str = ""
     ) -> Invocation:
         """Like :meth:`program` with a lifeline, its output piped through another program there."""
-        job = f'{name} "$@" </dev/null 3<&- | {shlex.join(filter_argv)} 3<&-'
-        # The first and the last of the pipe; its status is that of the first one that failed.
-        script = _LIFELINE.format(job=job, pids='"$(jobs -p) $!"', waited="%1")
-        argv = ["bash", "-c", f"{_WRAPPER}set -o pipefail; {script}", "bash", *arguments]
-        return self._wrapped(argv, "", application, lifeline=True)
+        # No pipeline: of that, only the last process could be waited for by its number.
+        start = (
+            f'exec 4< <(exec {name} "$@" </dev/null 3<&-); first=$!; '
+            f"{shlex.join(filter_argv)} <&4 3<&- 4<&- & last=$!; exec 4<&-; "
+            'pids="$first $last"'
+        )
+        reap = "wait $first; status=$?; wait $last || status=$?"
+        script = _WRAPPER + _LIFELINE.format(start=start, reap=reap)
+        return self._wrapped(["bash", "-c", script, "bash", *arguments], "", application, True)
 
     def has(self, *programs: str) -> bool:
         """Whether every one of ``programs`` is in the container."""
