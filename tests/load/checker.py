@@ -186,17 +186,15 @@ def check_ticks(
             before the span must have run before it, and the last one had `late` seconds to run.
 
     Returns:
-        {ticks, executed, missed: [UTC], doubled: [UTC]}
+        {ticks, executed, missed: [UTC], doubled: [UTC], runs: [[UTC, engine]], the executions
+        from the first tick on}
     """
     # A beat fires when its clock says so, which may be a little before ours does.
     early = 1.0
     begin = -(-first // period) * period
     ticks = [begin + index * period for index in range(int((last - begin) // period) + 1)]
-    left = [
-        row["started_at"]
-        for row in executions
-        if row["task"] == task and row["started_at"] >= begin - early
-    ]
+    runs = [row for row in executions if row["task"] == task and row["started_at"] >= begin - early]
+    left = [row["started_at"] for row in runs]
     missed, taken = [], 0
     for tick in ticks:
         fitting = [start for start in left if tick - early <= start <= tick + late]
@@ -211,6 +209,7 @@ def check_ticks(
         "executed": taken,
         "missed": [utc(tick) for tick in missed],
         "doubled": [utc(start) for start in left if start < end],
+        "runs": [[utc(row["started_at"]), row["engine"]] for row in runs],
     }
 
 

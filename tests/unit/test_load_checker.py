@@ -83,7 +83,10 @@ def test_all_ran_once_and_in_time() -> None:
     assert broken == []
     assert found["tasks"]["accepted"] == found["tasks"]["executed"] == 50
     assert found["tasks"]["engines"] == {"django_q": 50}
+    runs = found["ticks"].pop("runs")
     assert found["ticks"] == {"ticks": 10, "executed": 10, "missed": [], "doubled": []}
+    assert runs[0] == ["2026-03-01T10:00:02+00:00", "django_q"]
+    assert len(runs) == 10
 
 
 def test_an_injected_loss() -> None:
