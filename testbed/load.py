@@ -134,6 +134,7 @@ class Load:
         wait: float = 180.0,
         interrupted_ok: bool = False,
         ticks: tuple[float, float] | None = None,
+        late: float = 59.0,
     ) -> dict[str, Any]:
         """What became of the accepted tasks, once all have ended.
 
@@ -143,6 +144,7 @@ class Load:
             interrupted_ok: An engine was killed by force: a task that was started and not ended
                 is named and is no break.
             ticks: First and last tick of `TICK_TASK` to look for, seconds since the epoch.
+            late: Seconds that a tick may take to run.
 
         Returns:
             The document of checker.py; its `broken` is empty when all ran once and in time.
@@ -158,6 +160,7 @@ class Load:
         if ticks:
             first, last = (datetime.fromtimestamp(moment, UTC).isoformat() for moment in ticks)
             command += ["--tick-task", TICK_TASK, "--tick-from", first, "--tick-until", last]
+            command += ["--tick-late", str(late)]
         text = self._host.run(*command, check=False, timeout=wait + 120)
         if not text.startswith("{"):
             raise TestbedError(f"the checker of {self.name} came to no verdict: {text!r}")
