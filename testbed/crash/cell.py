@@ -78,7 +78,7 @@ def _tick_after(runs: list[float]) -> float:
 
     A host that was saved some time ago fires what is overdue once, which stands for this minute.
     """
-    return max((max(runs) // 60 + 1) * 60, time.time() // 60 * 60)
+    return max((max(runs, default=0.0) // 60 + 1) * 60, time.time() // 60 * 60)
 
 
 def _go_on(cell: Cell, host: hosts.Host, result: dict[str, Any]) -> tuple[str, list[str]]:
