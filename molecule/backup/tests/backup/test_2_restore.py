@@ -119,6 +119,7 @@ def test_a_worker_that_is_busy_stops_the_restore_not_the_other_way_round(
         before["policies"].pop("qcluster"),
         "unless-stopped",
     }
+    assert after["policies"] == before["policies"], (after, before)
     assert after == before
 
 
