@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +143,7 @@ class Scene:
         """Restart the host, in order or as after a power cut; other users come when it is up."""
         if by_force:
             run(["docker", "kill", self.host.name])
+            self._hang_up()
             run(["docker", "start", self.host.name])
         else:
             run(["docker", "restart", "--time", "30", self.host.name], timeout=120)
@@ -148,6 +151,15 @@ class Scene:
         self.host.run("sh", "-c", f"rm -f {FOLDER}/*.pid")
         hosts.up(self.host.name)
         self.rush(**USERS)
+
+    def _hang_up(self) -> None:
+        """End the clients of what ran in the host: Docker does not tell each that it is gone."""
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                program, *words = path.read_bytes().decode(errors="replace").split("\0")
+                ours = words[:1] == ["exec"] and self.host.name in words
+                if ours and Path(program).name == "docker":
+                    os.kill(int(path.parent.name), signal.SIGKILL)
 
     def in_phase(self, name: str) -> Callable[[], bool]:
         """Whether the current run is in a phase; false while there is no run."""
