@@ -79,6 +79,8 @@ RETURNING = "unless-stopped"
 # A container that was restarted and has been up for less crashes in a loop: Docker waits for at
 # most a minute between two starts.
 LOOP_SECONDS = 60
+# The longest that a process that has just been started may need to its handler of SIGTERM.
+BOOT_SECONDS = 30
 
 
 def command_line(pid: int) -> list[str]:
@@ -108,6 +110,33 @@ def receiver(pid: int) -> int:
         if not arguments or os.path.basename(arguments[0]) not in NO_FORWARDERS or not below:
             return seen
         seen = below[0]
+
+
+def takes_sigterm(status: str) -> bool:
+    """Whether SIGTERM reaches a process, by its /proc/PID/status.
+
+    The kernel drops it for a container's first process as long as that has no handler: one that
+    was started this moment, as after a restart of the host, would never end.
+    """
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    first = len(fields["NSpid"].split()) > 1 and fields["NSpid"].split()[-1] == "1"
+    handled = int(fields["SigCgt"], 16) | int(fields["SigBlk"], 16)
+    return not first or bool(handled >> (signal.SIGTERM - 1) & 1)
+
+
+def await_handler(pid: int) -> int:
+    """Wait until SIGTERM reaches the process that it is meant for; returns that process."""
+    deadline = time.monotonic() + BOOT_SECONDS
+    while True:
+        found = receiver(pid)
+        try:
+            with open(f"/proc/{found}/status", encoding="utf-8", errors="replace") as stream:
+                ready = takes_sigterm(stream.read())
+        except OSError:
+            ready = True
+        if ready or time.monotonic() >= deadline:
+            return found
+        time.sleep(POLL_SECONDS)
 
 
 def set_restart_policy(container: str, policy: dict[str, Any]) -> None:
@@ -158,7 +187,7 @@ def ask_to_end(inspected: dict[str, Any]) -> None:
         return
     # One that ends in this very moment is seen by the wait that follows.
     with contextlib.suppress(ProcessLookupError):
-        os.kill(receiver(inspected["State"]["Pid"]), signal.SIGTERM)
+        os.kill(await_handler(inspected["State"]["Pid"]), signal.SIGTERM)
 
 
 def drain(ids: list[str], timeout: float) -> list[dict[str, Any]]:
