@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -171,15 +170,6 @@ def compose(folder: Path, names: list[str]) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-def compose_is_there() -> bool:
-    """Whether `docker compose` can be called; it needs no daemon."""
-    if shutil.which("docker") is None:
-        return False
-    done = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return done.returncode == 0
-
-
-@pytest.mark.skipif(not compose_is_there(), reason="docker compose is not there")
 @every_case
 def test_compose_reads_what_was_meant(case: Case, tmp_path: Path) -> None:
     models = []
